@@ -1,0 +1,58 @@
+# What one does with this repository. `make help` lists it.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VENV := $(TARGET)/venv
+PYTHON := $(VENV)/bin/python
+# What `make up` hands to `quorate up`, and `make integration` to pytest.
+ARGS :=
+PYTEST_ARGS :=
+BENCH_ARGS :=
+
+.PHONY: help up build test install lint unit integration bench clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## Install what is missing, build, run a region in the foreground (ARGS="--region eu-west-1").
+	@scripts/install up
+	cargo build --release --package quorate
+	@exec $(TARGET)/release/quorate up $(ARGS)
+
+build: ## Build the program as the tests run it.
+	cargo build --package quorate
+
+test: install lint unit integration ## Install what is missing, then run every check and test.
+
+install:
+	@scripts/install test
+
+lint: ## Formatting, clippy with warnings denied, the repository's own rules.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo xtask tidy
+
+# Building cargo-nextest takes longer than the tests gain by it, so it is used where it is there.
+unit: ## The tests of the crates.
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		echo 'cargo nextest run --workspace --profile ci'; \
+		cargo nextest run --workspace --profile ci; \
+	else \
+		echo 'cargo-nextest is not installed: cargo test --workspace'; \
+		cargo test --workspace --quiet; \
+	fi
+
+integration: build $(VENV)/ready ## The real program, driven from outside (PYTEST_ARGS="-k failover").
+	QUORATE_BIN=$(abspath $(TARGET))/debug/quorate scripts/integration $(PYTHON) $(PYTEST_ARGS)
+
+$(VENV)/ready: tests/requirements.txt
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
+
+bench: install $(VENV)/ready ## The figures of docs/benchmarks.md, in one run (BENCH_ARGS="--only failover").
+	cargo build --release --package quorate
+	$(PYTHON) bench/bench.py --quorate $(TARGET)/release/quorate $(BENCH_ARGS)
+
+clean: ## Remove what was built. Regions' data is not touched.
+	cargo clean
+	rm -rf $(VENV)

@@ -1,0 +1,144 @@
+//! The configuration file: one struct, checked before anything starts.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use quorate_base::AccountId;
+use quorate_control::LeaseConfig;
+
+/// All settings. Every one has a default; the file names those that differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The account that owns all resources: twelve digits.
+    pub(crate) account_id: AccountId,
+    /// Where the API listens.
+    pub(crate) api: SocketAddr,
+    /// The address that database endpoints listen on and that `Endpoint.Address` shows.
+    pub(crate) endpoint_address: IpAddr,
+    /// First and last port given to an endpoint when the one asked for is taken.
+    pub(crate) endpoint_ports: (u16, u16),
+    /// Further names under which clients reach endpoints; they stand in the certificates.
+    pub(crate) endpoint_names: Vec<String>,
+    /// The account that engines run as when Quorate is started as root; made when it is missing.
+    pub(crate) engine_account: String,
+    /// Folders with PostgreSQL's programs, besides Debian's and PATH.
+    pub(crate) postgres_bin_dirs: Vec<PathBuf>,
+    /// How long a node may act on one renewal of its lease.
+    pub(crate) lease_ms: u64,
+    /// What the catalog's leader waits beyond that, for clocks of different rates.
+    pub(crate) margin_ms: u64,
+    /// How long a standby may not answer before the primary goes on alone.
+    pub(crate) standby_loss_ms: u64,
+    /// How long a standby's zone may stay away before another zone gets the standby.
+    pub(crate) standby_replace_after_ms: u64,
+    /// How long a client's connection waits for a database that fails over.
+    pub(crate) endpoint_wait_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let lease = LeaseConfig::default();
+        Config {
+            account_id: AccountId::default(),
+            api: SocketAddr::from((Ipv4Addr::LOCALHOST, 4566)),
+            endpoint_address: IpAddr::from(Ipv4Addr::LOCALHOST),
+            endpoint_ports: (15_432, 16_431),
+            endpoint_names: Vec::new(),
+            engine_account: String::from(quorate_engines::DEFAULT_ACCOUNT),
+            postgres_bin_dirs: Vec::new(),
+            lease_ms: lease.lease_ms,
+            margin_ms: lease.margin_ms,
+            standby_loss_ms: 1_500,
+            standby_replace_after_ms: 60_000,
+            endpoint_wait_ms: 30_000,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, or takes the defaults when there is none to read.
+    pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Config> {
+        let config = match path {
+            None => Config::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+                toml::from_str(&text)
+                    .with_context(|| format!("{} is no configuration", path.display()))?
+            }
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        self.lease().validate().map_err(anyhow::Error::msg)?;
+        let (first, last) = self.endpoint_ports;
+        ensure!(
+            first > 0 && first <= last,
+            "endpoint_ports: {first} to {last} is no range"
+        );
+        ensure!(
+            self.standby_loss_ms >= 200,
+            "standby_loss_ms: below 200 every pause is a loss"
+        );
+        ensure!(
+            !self.engine_account.is_empty(),
+            "engine_account: must name an account"
+        );
+        Ok(())
+    }
+
+    pub(crate) fn lease(&self) -> LeaseConfig {
+        LeaseConfig {
+            lease_ms: self.lease_ms,
+            margin_ms: self.margin_ms,
+        }
+    }
+
+    pub(crate) fn standby_loss(&self) -> Duration {
+        Duration::from_millis(self.standby_loss_ms)
+    }
+
+    /// All names and addresses that an endpoint's certificate must hold.
+    pub(crate) fn certificate_names(&self) -> Vec<String> {
+        let mut names = vec![self.endpoint_address.to_string()];
+        names.extend(self.endpoint_names.iter().cloned());
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_can_be_written_as_a_file() {
+        let config = Config::default();
+        config.validate().unwrap();
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), config);
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused() {
+        assert!(toml::from_str::<Config>("lease_msec = 5").is_err());
+    }
+
+    #[test]
+    fn numbers_that_cannot_work_are_refused() {
+        for text in [
+            "lease_ms = 10",
+            "endpoint_ports = [9, 2]",
+            "standby_loss_ms = 1",
+        ] {
+            let config: Config = toml::from_str(text).unwrap();
+            assert!(config.validate().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The binary: command line, configuration, wiring.
+//!
+//! Owns how the parts are put together. Must not decide anything about a region or a database.
+
+mod access_keys;
+mod cancels;
+mod cli;
+mod commands;
+mod config;
+mod drill;
+mod gateway;
+mod layout;
+mod metrics;
+mod node;
+mod processes;
+mod region_setup;
+mod shutdown;
+mod status;
+mod table;
+mod up;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // The guard of an engine is this program too: it must start before any thread exists.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == "guard") {
+        return quorate_engines::guard::main(args);
+    }
+    cli::run()
+}

@@ -1,0 +1,216 @@
+//! One node: a voter of the catalog (the first of its zone), the RDS controller and the RDS agent.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio_util::sync::CancellationToken;
+
+use quorate_base::UnixMillis;
+use quorate_consensus::{GroupConfig, Voter};
+use quorate_control::{Catalog, Lease, NodeRecord, Remote, Replica, Txn};
+use quorate_engines::{EngineAccount, EngineError, find_postgres};
+use quorate_rds::agent::{AgentConfig, AgentHost, run_agent};
+use quorate_rds::controller::{ControllerConfig, run_controller};
+use quorate_rds::events::ResourceOwner;
+use quorate_region::transport::{Caller, Router, RpcServer};
+use quorate_region::{Identity, NodeInfo, PeerRole, RegionMap};
+
+use crate::config::Config;
+use crate::region_setup::make_open_folder;
+
+/// Pause before the catalog is tried again at the start.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// The voters of a region.
+pub(crate) fn voters(map: &RegionMap) -> Vec<Voter> {
+    map.voters()
+        .map(|n| Voter {
+            node: n.id.clone(),
+            address: n.address,
+        })
+        .collect()
+}
+
+/// A node's identity and place.
+struct Own {
+    identity: Identity,
+    info: NodeInfo,
+    voters: Vec<Voter>,
+    caller: Arc<Caller>,
+}
+
+impl Own {
+    fn load(folder: &Path) -> anyhow::Result<Own> {
+        let identity = Identity::load(&folder.join("identity"))
+            .context("a node needs its identity: join with a token from `quorate region token`")?;
+        let PeerRole::Node(id) = &identity.role else {
+            bail!("the identity in {} is a gateway's", folder.display());
+        };
+        let info = identity
+            .map
+            .node(id)
+            .context("the identity names a node that is in no map")?
+            .clone();
+        let caller = Arc::new(Caller::new(&identity)?);
+        Ok(Own {
+            voters: voters(&identity.map),
+            identity,
+            info,
+            caller,
+        })
+    }
+
+    /// Opens the catalog's replica, if this node votes.
+    async fn open_replica(
+        &self,
+        folder: &Path,
+        config: &Config,
+    ) -> anyhow::Result<Option<Arc<Replica>>> {
+        if !self.info.voter {
+            return Ok(None);
+        }
+        let raft = folder.join("raft");
+        make_open_folder(&raft)?;
+        let own = Voter {
+            node: self.info.id.clone(),
+            address: self.info.address,
+        };
+        let (voters, caller) = (self.voters.clone(), self.caller.clone());
+        let timing = GroupConfig::default();
+        let replica = Replica::open(&own, voters, &raft, &timing, config.lease(), caller).await?;
+        Ok(Some(replica))
+    }
+}
+
+/// Runs the node whose identity lies in `folder`, until `stop`.
+pub(crate) async fn run(
+    folder: PathBuf,
+    config: Config,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let own = Own::load(&folder)?;
+    let id = own.info.id.clone();
+    let server = RpcServer::bind(own.info.address, &own.identity).await?;
+    let mut router = Router::default();
+    let replica = own.open_replica(&folder, &config).await?;
+    let catalog = match &replica {
+        Some(replica) => {
+            replica.route(&mut router);
+            replica.catalog()
+        }
+        None => Remote::follow(own.voters.clone(), own.caller.clone()).catalog(),
+    };
+    let lease = Lease::new(config.lease());
+    let owner = ResourceOwner {
+        region: id.zone().region(),
+        account: config.account_id.clone(),
+    };
+    let host = Arc::new(agent_host(
+        &folder, &config, &own, &owner, &catalog, &lease,
+    )?);
+    host.route(&mut router);
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(server.serve(router));
+    if let Some(replica) = &replica {
+        replica.form().await?;
+    }
+    tracing::info!(node = %id, address = %own.info.address, voter = own.info.voter, "node runs");
+    let view = catalog.view().clone();
+    let (voters, caller) = (own.voters.clone(), own.caller.clone());
+    let (keeper, keeper_id) = (lease.clone(), id.clone());
+    tasks.spawn(async move { keeper.keep(keeper_id, voters, caller, view).await });
+    if let Some(replica) = replica.clone() {
+        let standby_replace_after_ms = config.standby_replace_after_ms;
+        tasks.spawn(run_controller(
+            replica,
+            ControllerConfig {
+                owner,
+                standby_replace_after_ms,
+            },
+        ));
+    }
+    tokio::select! {
+        () = register(&catalog, &own.info) => {}
+        () = stop.cancelled() => {}
+    }
+    tokio::select! {
+        () = run_agent(host, stop.clone()) => {}
+        why = broken(replica.as_ref()) => {
+            // Engines end with this process: their guards see to it.
+            bail!("this node's copy of the catalog has stopped and the node ends: {why}");
+        }
+    }
+    tracing::info!(node = %id, "node stops");
+    tasks.shutdown().await;
+    if let Some(replica) = replica {
+        replica.shutdown().await;
+    }
+    Ok(())
+}
+
+/// Waits until the replica has stopped by itself, as after a failed sync; for ever on a node that has none.
+async fn broken(replica: Option<&Arc<Replica>>) -> String {
+    match replica {
+        Some(replica) => replica.stopped().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn agent_host(
+    folder: &Path,
+    config: &Config,
+    own: &Own,
+    owner: &ResourceOwner,
+    catalog: &Catalog,
+    lease: &Lease,
+) -> anyhow::Result<AgentHost> {
+    let account = EngineAccount::resolve(Some(&config.engine_account))?;
+    account.can_reach(folder)?;
+    let installs = match find_postgres(&config.postgres_bin_dirs) {
+        Ok(installs) => installs,
+        Err(e @ EngineError::NotInstalled { .. }) => {
+            tracing::warn!(error = %e, "this node can run no PostgreSQL");
+            Vec::new()
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let issuer = own
+        .identity
+        .engine_issuer()
+        .context("a node's identity signs its engines' certificates")?;
+    let agent = AgentConfig {
+        node: own.info.id.clone(),
+        owner: owner.clone(),
+        engine_ip: own.info.address.ip(),
+        endpoint_names: config.certificate_names(),
+        folder: folder.join("members"),
+        standby_loss: config.standby_loss(),
+    };
+    Ok(AgentHost::new(
+        agent,
+        catalog.clone(),
+        lease.clone(),
+        issuer,
+        account,
+        installs,
+    ))
+}
+
+/// Tells the catalog that this node is there; until it is told.
+async fn register(catalog: &Catalog, info: &NodeInfo) {
+    let record = NodeRecord {
+        address: info.address,
+        voter: info.voter,
+        started_at: UnixMillis::now(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    while let Err(e) = catalog
+        .commit(Txn::new().put(info.id.as_str(), &record))
+        .await
+    {
+        tracing::debug!(error = %e, "the node is not registered yet");
+        tokio::time::sleep(RETRY).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! Signals to whole families of processes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+/// How long killed processes may take to disappear.
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An engine under a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EngineProcess {
+    /// Its first process.
+    pub(crate) pid: i32,
+    /// Its data folder.
+    pub(crate) data: PathBuf,
+}
+
+/// A process and all below it, parents first, as they are at this moment.
+pub(crate) fn family(root: i32) -> Vec<i32> {
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        if let Some(parent) = parent_of(pid) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(pid) = found.get(at) {
+        found.extend(children.get(pid).into_iter().flatten());
+        at += 1;
+    }
+    found
+}
+
+/// Sends a signal to a process and all below it, again until nobody new appears.
+pub(crate) fn signal_family(root: i32, signal: Signal) {
+    let mut told = std::collections::BTreeSet::new();
+    loop {
+        let fresh: Vec<i32> = family(root)
+            .into_iter()
+            .filter(|pid| told.insert(*pid))
+            .collect();
+        if fresh.is_empty() {
+            return;
+        }
+        for pid in fresh {
+            send(pid, signal);
+        }
+    }
+}
+
+/// Kills a process and all below it, and waits until they are gone.
+pub(crate) fn kill_family(root: i32) -> bool {
+    let members = family(root);
+    for pid in &members {
+        send(*pid, Signal::SIGKILL);
+    }
+    let deadline = Instant::now() + KILL_TIMEOUT;
+    while members.iter().any(|pid| runs(*pid)) {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+/// The PostgreSQL servers below a node: their first process, and where their data lies.
+pub(crate) fn engines_below(node: i32) -> Vec<EngineProcess> {
+    family(node)
+        .into_iter()
+        .filter_map(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let mut args = line.split(|b| *b == 0).map(String::from_utf8_lossy);
+            let program = args.next()?;
+            let is_server = program.ends_with("/postgres");
+            let data = args.skip_while(|arg| arg != "-D").nth(1)?;
+            is_server.then(|| EngineProcess {
+                pid,
+                data: PathBuf::from(data.as_ref()),
+            })
+        })
+        .collect()
+}
+
+/// Whether a process runs: there, and not a zombie.
+pub(crate) fn runs(pid: i32) -> bool {
+    state_of(pid).is_some_and(|state| state != 'Z')
+}
+
+/// Whether a process is stopped by a signal.
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    state_of(pid) == Some('T')
+}
+
+fn send(pid: i32, signal: Signal) {
+    match kill(Pid::from_raw(pid), signal) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(e) => tracing::warn!(pid, %signal, error = %e, "a signal could not be sent"),
+    }
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    stat_field(pid, 1)?.parse().ok()
+}
+
+fn state_of(pid: i32) -> Option<char> {
+    stat_field(pid, 0)?.chars().next()
+}
+
+/// A field of `/proc/PID/stat`, counted from the one after the program's name (proc(5)).
+fn stat_field(pid: i32, at: usize) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(at).map(str::to_owned)
+}

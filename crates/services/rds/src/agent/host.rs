@@ -1,0 +1,151 @@
+//! What an agent works with: its node, the engines found on its host, its way to the catalog.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use quorate_base::NodeId;
+use quorate_control::{Catalog, CatalogError, Lease, Txn};
+use quorate_engines::guard::GuardProgram;
+use quorate_engines::postgres::PostgresHost;
+use quorate_engines::{EngineAccount, EngineError, PostgresInstall, SettingContext, SettingType};
+use quorate_region::EngineIssuer;
+
+use crate::agent::member::MemberHandle;
+use crate::catalogue::enum_words;
+use crate::events::ResourceOwner;
+use crate::model::{EngineParameters, EngineVersion, Host, ParameterContext, ParameterSpec};
+
+/// What an agent goes by.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// The node.
+    pub node: NodeId,
+    /// Whose resources these are, for ARNs in events.
+    pub owner: ResourceOwner,
+    /// Where engines listen.
+    pub engine_ip: IpAddr,
+    /// Addresses and names under which gateways offer endpoints: they stand in the engines' certificates.
+    pub endpoint_names: Vec<String>,
+    /// The folder of this node's copies.
+    pub folder: PathBuf,
+    /// How long a standby may not answer before the primary goes on alone.
+    pub standby_loss: Duration,
+}
+
+/// The agent's surroundings.
+pub struct AgentHost {
+    pub(crate) config: AgentConfig,
+    pub(crate) catalog: Catalog,
+    pub(crate) lease: Lease,
+    pub(crate) issuer: EngineIssuer,
+    pub(crate) account: EngineAccount,
+    pub(crate) guard: GuardProgram,
+    pub(crate) installs: Vec<PostgresInstall>,
+    /// Running members by resource id, for cancel requests.
+    pub(crate) members: Mutex<BTreeMap<String, MemberHandle>>,
+}
+
+impl AgentHost {
+    /// Puts an agent's surroundings together. `installs` may be empty: the node then runs no engines and says so.
+    #[must_use]
+    pub fn new(
+        config: AgentConfig,
+        catalog: Catalog,
+        lease: Lease,
+        issuer: EngineIssuer,
+        account: EngineAccount,
+        installs: Vec<PostgresInstall>,
+    ) -> AgentHost {
+        let guard = GuardProgram::own();
+        let members = Mutex::default();
+        AgentHost {
+            config,
+            catalog,
+            lease,
+            issuer,
+            account,
+            guard,
+            installs,
+            members,
+        }
+    }
+
+    /// The programs of a version, with whom and what they run under.
+    pub(crate) fn postgres(&self, version: &str) -> Option<PostgresHost> {
+        let install = self
+            .installs
+            .iter()
+            .find(|i| i.version().to_string() == version)?;
+        Some(PostgresHost {
+            install: install.clone(),
+            account: self.account.clone(),
+            guard: self.guard.clone(),
+            modules: self.config.folder.with_file_name("modules"),
+        })
+    }
+
+    /// Tells the catalog which engines this host has, and which parameters they know.
+    ///
+    /// # Errors
+    /// As the catalog.
+    pub(crate) async fn register(&self) -> Result<(), CatalogError> {
+        let engines = self.installs.iter().map(engine_version).collect();
+        let mut txn = Txn::new().put(self.config.node.as_str(), &Host { engines });
+        for install in &self.installs {
+            let install = install.clone();
+            let id = format!("postgres-{}", install.version());
+            if self.catalog.view().read::<EngineParameters>(&id)?.is_some() {
+                continue;
+            }
+            match describe(install).await {
+                Ok(parameters) => txn = txn.put(&id, &parameters),
+                Err(e) => tracing::warn!(error = %e, "an engine does not tell its parameters"),
+            }
+        }
+        self.catalog.commit(txn).await.map(|_| ())
+    }
+}
+
+fn engine_version(install: &PostgresInstall) -> EngineVersion {
+    EngineVersion {
+        engine: String::from("postgres"),
+        version: install.version().to_string(),
+    }
+}
+
+async fn describe(install: PostgresInstall) -> Result<EngineParameters, EngineError> {
+    let settings = tokio::task::spawn_blocking(move || install.describe_config())
+        .await
+        .expect("describing an engine does not panic")?;
+    let mut parameters: Vec<ParameterSpec> = settings
+        .into_iter()
+        .map(|setting| ParameterSpec {
+            context: match setting.context {
+                SettingContext::Internal => ParameterContext::Internal,
+                SettingContext::Postmaster => ParameterContext::Start,
+                _ => ParameterContext::Reload,
+            },
+            data_type: String::from(match setting.vartype {
+                SettingType::Bool => "bool",
+                SettingType::Enum => "enum",
+                SettingType::Integer => "integer",
+                SettingType::Real => "real",
+                SettingType::String => "string",
+            }),
+            range: setting.min.zip(setting.max),
+            allowed: enum_words(&setting.name)
+                .unwrap_or_default()
+                .iter()
+                .map(|word| String::from(*word))
+                .collect(),
+            default: String::new(),
+            description: setting.description,
+            name: setting.name,
+        })
+        .collect();
+    parameters.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(EngineParameters { parameters })
+}
