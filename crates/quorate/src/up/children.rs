@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use quorate_base::{NodeId, ZoneName};
 
 use crate::layout::Layout;
-use crate::processes::{engines_below, is_stopped, kill_family, signal_family};
+use crate::processes::{engines_below, is_stopped, kill_family, runs, signal_family};
 use crate::up::control::ZoneRow;
 
 /// Time between two looks for nodes that ended.
@@ -24,8 +24,36 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 const RESTART_PAUSE_MIN: Duration = Duration::from_secs(1);
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// How long the last threads of a killed process may take to end.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a node may take to stop in order.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// When a node that ended by itself is started again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Restart {
+    /// When it was last started again.
+    started: Option<Instant>,
+    /// The pause before that.
+    pause: Duration,
+    /// When it is due next, once it has ended.
+    due: Option<Instant>,
+}
+
+impl Restart {
+    /// The pause before the next start: doubled each time, unless the node has run for a while since the last.
+    fn pause_after_run(&mut self, now: Instant) -> Duration {
+        let ran_well = self
+            .started
+            .is_none_or(|started| now.duration_since(started) > RESTART_PAUSE_MAX);
+        self.pause = if ran_well {
+            RESTART_PAUSE_MIN
+        } else {
+            (self.pause * 2).clamp(RESTART_PAUSE_MIN, RESTART_PAUSE_MAX)
+        };
+        self.pause
+    }
+}
 
 /// Starts, signals and stops nodes. Cheap to clone.
 #[derive(Clone)]
@@ -49,10 +77,22 @@ impl Children {
     pub(crate) async fn start_all(&self) -> anyhow::Result<()> {
         let mut nodes = self.nodes.lock().await;
         for (node, child) in nodes.iter_mut() {
-            if pid(child).is_none() {
-                *child = Some(self.spawn(node)?);
-            }
+            self.start_node(node, child).await?;
         }
+        Ok(())
+    }
+
+    /// Starts a node unless it runs. One that was just killed is waited for: it shows as ended before its last
+    /// thread has, and only then can it be reaped.
+    async fn start_node(&self, node: &NodeId, slot: &mut Option<Child>) -> anyhow::Result<()> {
+        if let (Some(pid), Some(child)) = (pid(slot), slot.as_mut()) {
+            if runs(pid) {
+                return Ok(());
+            }
+            let ended = tokio::time::timeout(END_TIMEOUT, child.wait()).await;
+            ended.with_context(|| format!("the killed process of {node} does not end"))??;
+        }
+        *slot = Some(self.spawn(node)?);
         Ok(())
     }
 
@@ -83,7 +123,7 @@ impl Children {
     /// Starts nodes again that ended by themselves, until the future is dropped. One that was killed stays down:
     /// that is what a zone's death looks like.
     pub(crate) async fn watch(self) {
-        let mut restart_at: BTreeMap<NodeId, (Instant, Duration)> = BTreeMap::new();
+        let mut restarts: BTreeMap<NodeId, Restart> = BTreeMap::new();
         loop {
             tokio::time::sleep(WATCH_EVERY).await;
             let mut nodes = self.nodes.lock().await;
@@ -94,15 +134,24 @@ impl Children {
                 if status.and_then(|status| status.code()).is_none() {
                     continue;
                 }
-                let (due, pause) = *restart_at.entry(node.clone()).or_insert_with(|| {
-                    tracing::error!(%node, "a node ended by itself: `quorate logs` tells why");
-                    (Instant::now() + RESTART_PAUSE_MIN, RESTART_PAUSE_MIN)
-                });
-                if Instant::now() < due {
+                let restart = restarts.entry(node.clone()).or_default();
+                let now = Instant::now();
+                let due = match restart.due {
+                    Some(due) => due,
+                    None => {
+                        tracing::error!(%node, "a node ended by itself: `quorate logs` tells why");
+                        now + restart.pause_after_run(now)
+                    }
+                };
+                restart.due = Some(due);
+                if now < due {
                     continue;
                 }
-                let pause = (pause * 2).min(RESTART_PAUSE_MAX);
-                restart_at.insert(node.clone(), (Instant::now() + pause, pause));
+                *restart = Restart {
+                    due: None,
+                    started: Some(now),
+                    ..*restart
+                };
                 match self.spawn(node) {
                     Ok(started) => *child = Some(started),
                     Err(e) => tracing::error!(%node, error = %e, "a node cannot be started"),
@@ -156,9 +205,7 @@ impl Children {
     pub(crate) async fn start(&self, zone: &ZoneName) -> anyhow::Result<()> {
         let mut nodes = self.nodes.lock().await;
         for (node, child) in of_zone(&mut nodes, zone)? {
-            if pid(child).is_none() {
-                *child = Some(self.spawn(node)?);
-            }
+            self.start_node(node, child).await?;
         }
         Ok(())
     }
@@ -224,5 +271,25 @@ fn pid(child: &mut Option<Child>) -> Option<i32> {
     match running.try_wait() {
         Ok(None) => running.id().and_then(|pid| i32::try_from(pid).ok()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_while_a_node_keeps_ending_and_begin_anew_after_a_good_run() {
+        let mut restart = Restart::default();
+        let mut now = Instant::now();
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            pauses.push(restart.pause_after_run(now).as_secs());
+            restart.started = Some(now);
+            now += Duration::from_secs(1);
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+        now += RESTART_PAUSE_MAX;
+        assert_eq!(restart.pause_after_run(now), RESTART_PAUSE_MIN);
     }
 }
