@@ -28,6 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("quorate-region", &["quorate-base"]),
     ("quorate-consensus", &["quorate-base", "quorate-region"]),
     ("quorate-engines", &["quorate-base"]),
+    ("quorate-dynamo-lang", &[]),
     (
         "quorate-control",
         &["quorate-base", "quorate-region", "quorate-consensus"],

@@ -1,0 +1,14 @@
+//! DynamoDB's language: attribute values, numbers, keys, expressions, PartiQL.
+//!
+//! Owns what a value is, how values compare, how large they are, and what an expression means. Pure: must not know of
+//! storage, of the network, or of a clock.
+
+mod error;
+mod number;
+mod path;
+mod value;
+
+pub use error::ValidationError;
+pub use number::{Number, NumberError};
+pub use path::{Path, PathStep};
+pub use value::{AttributeValue, Item, ScalarType};
