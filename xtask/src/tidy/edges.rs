@@ -44,6 +44,16 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "quorate-dynamodb",
+        &[
+            "quorate-base",
+            "quorate-wire",
+            "quorate-region",
+            "quorate-control",
+            "quorate-dynamo-lang",
+        ],
+    ),
+    (
         "quorate-gateway",
         &["quorate-base", "quorate-wire", "quorate-control"],
     ),

@@ -1,0 +1,11 @@
+//! The DynamoDB API: JSON 1.0 in, JSON 1.0 out.
+//!
+//! Owns what is said on the wire: names, validation and its order, AWS's words. Must not know where items are.
+
+mod context;
+mod dispatch;
+mod error;
+mod service;
+mod tables;
+
+pub use service::{DynamoDbRegion, DynamoDbService};

@@ -1,0 +1,103 @@
+//! The service as the gateway sees it: one call in, one answer out.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use quorate_base::RegionName;
+use quorate_control::Catalog;
+use quorate_wire::error::FrontDoorError;
+use quorate_wire::service::{Answer, Call, Service};
+use serde_json::json;
+
+use crate::api::context::Context;
+use crate::api::dispatch::dispatch;
+use crate::api::error::ApiError;
+
+/// What the API needs of one region.
+pub struct DynamoDbRegion {
+    /// The region's name.
+    pub name: RegionName,
+    /// Its catalog.
+    pub catalog: Catalog,
+}
+
+/// DynamoDB, in all regions that this gateway serves.
+pub struct DynamoDbService {
+    regions: BTreeMap<RegionName, DynamoDbRegion>,
+}
+
+impl DynamoDbService {
+    /// The service over these regions.
+    #[must_use]
+    pub fn new(regions: impl IntoIterator<Item = DynamoDbRegion>) -> DynamoDbService {
+        let regions = regions
+            .into_iter()
+            .map(|region| (region.name.clone(), region))
+            .collect();
+        DynamoDbService { regions }
+    }
+
+    async fn answer(&self, call: &Call) -> Result<Vec<u8>, ApiError> {
+        let region = self.regions.get(&call.region).ok_or_else(|| {
+            ApiError::validation(format!("This gateway does not serve {}", call.region))
+        })?;
+        let context = Context {
+            region,
+            account: &call.account,
+        };
+        let target = call
+            .headers
+            .get("x-amz-target")
+            .and_then(|v| v.to_str().ok());
+        let operation = target
+            .and_then(|t| t.strip_prefix("DynamoDB_20120810."))
+            .ok_or_else(ApiError::unknown_operation)?;
+        dispatch(operation, &context, &call.body).await
+    }
+}
+
+/// An answer with its headers.
+fn respond(status: StatusCode, request_id: &str, body: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.0"),
+    );
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+impl Service for DynamoDbService {
+    fn signing_name(&self) -> &'static str {
+        "dynamodb"
+    }
+
+    fn call(&self, call: Call) -> Answer<'_> {
+        Box::pin(async move {
+            match self.answer(&call).await {
+                Ok(body) => respond(StatusCode::OK, &call.request_id, body),
+                Err(error) => {
+                    if error.status.is_server_error() {
+                        tracing::warn!(request = call.request_id, %error, "a DynamoDB call failed");
+                    }
+                    let body = error.body().to_string().into_bytes();
+                    respond(error.status, &call.request_id, body)
+                }
+            }
+        })
+    }
+
+    fn refuse(&self, request_id: &str, error: &FrontDoorError) -> Response<Bytes> {
+        let body = json!({
+            "__type": format!("com.amazon.coral.service#{}", error.code),
+            "message": error.message,
+        });
+        respond(error.status, request_id, body.to_string().into_bytes())
+    }
+}

@@ -1,0 +1,7 @@
+//! The DynamoDB API and the partitions behind it.
+//!
+//! Owns tables, where their partitions are, and what every operation means. Must not know who carries its records
+//! (`control`), its bytes (`region`) or a request's signature (`wire`).
+
+pub mod api;
+pub mod model;

@@ -1,0 +1,12 @@
+//! What DynamoDB keeps in the catalog: tables and where their partitions are. Items are never there.
+
+mod ids;
+mod partition;
+mod table;
+
+pub use ids::{IdCounter, IndexNumber, PartitionNumber, TableNumber};
+pub use partition::{HashRange, PartitionRecord, PartitionState};
+pub use table::{
+    AttributeDefinition, Billing, GlobalIndex, IndexStatus, KeyElement, KeyRole, LocalIndex,
+    Projection, TableClass, TableRecord, TableStatus, Throughput, TimeToLive, TtlStatus,
+};
