@@ -91,7 +91,9 @@ class HandMadePair:
         if os.getuid() == 0:
             command = ["setpriv", f"--reuid={self.account}", f"--regid={pwd.getpwnam(self.account).pw_gid}",
                        "--clear-groups", *command]
-        result = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
+        # libpq looks for certificates in the home folder, which must be one that the account may read.
+        environment = {**os.environ, "HOME": str(self.folder)}
+        result = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env=environment)
         if result.returncode != 0:
             raise SystemExit(f"{program} failed:\n{result.stdout}{result.stderr}")
 

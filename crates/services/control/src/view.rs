@@ -113,7 +113,8 @@ impl View {
         });
     }
 
-    fn with<T>(&self, read: impl FnOnce(&Store) -> T) -> T {
+    /// Reads the store in place.
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&Store) -> T) -> T {
         read(&self.store.read().expect("no holder of the lock panics"))
     }
 
