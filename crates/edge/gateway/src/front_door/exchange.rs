@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -72,6 +73,9 @@ impl Hall {
             },
         };
         let headers = response.headers_mut();
+        if parts.headers.contains_key(ORIGIN) {
+            pages::allow_origin(headers);
+        }
         if !headers.contains_key(REQUEST_ID)
             && let Ok(value) = HeaderValue::from_str(&request_id)
         {

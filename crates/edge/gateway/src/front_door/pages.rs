@@ -1,7 +1,7 @@
 //! Local pages that need no signature: a greeting for browsers, health and metrics.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::front_door::answer::whole;
 
@@ -23,6 +23,9 @@ pub(crate) fn local(
     headers: &HeaderMap,
     metrics: Option<&dyn MetricsPage>,
 ) -> Option<Response<Bytes>> {
+    if method == Method::OPTIONS && headers.contains_key(header::ORIGIN) {
+        return Some(preflight(headers));
+    }
     let reads = method == Method::GET || method == Method::HEAD;
     if !reads || headers.contains_key(header::AUTHORIZATION) {
         return None;
@@ -44,4 +47,45 @@ pub(crate) fn local(
         }
         _ => None,
     }
+}
+
+/// Seconds for which a browser may remember a preflight's answer, as at AWS.
+const PREFLIGHT_SECONDS: &str = "172800";
+
+/// The answer to a browser that asks whether a page may call: it may, what it then asks is signed.
+fn preflight(asked: &HeaderMap) -> Response<Bytes> {
+    let mut response = whole(StatusCode::OK, "text/plain", "");
+    allow_origin(response.headers_mut());
+    let headers = response.headers_mut();
+    for (from, to) in [
+        (
+            header::ACCESS_CONTROL_REQUEST_HEADERS,
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+        ),
+        (
+            header::ACCESS_CONTROL_REQUEST_METHOD,
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+        ),
+    ] {
+        if let Some(value) = asked.get(from) {
+            headers.insert(to, value.clone());
+        }
+    }
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static(PREFLIGHT_SECONDS),
+    );
+    response
+}
+
+/// Lets a page of any origin read the answer.
+pub(crate) fn allow_origin(headers: &mut HeaderMap) {
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("x-amzn-requestid,x-amz-crc32,x-amzn-errortype,date"),
+    );
 }

@@ -209,6 +209,28 @@ async fn nothing_without_a_good_signature_reaches_a_service() {
 }
 
 #[tokio::test]
+async fn a_browser_may_ask_whether_a_page_may_call() {
+    let door = door(|_| {}).await;
+    let preflight = "OPTIONS / HTTP/1.1\r\nhost: x\r\norigin: http://app.example\r\n\
+        access-control-request-method: POST\r\naccess-control-request-headers: x-amz-target\r\n\r\n";
+    let (status, text) = door.ask(preflight).await;
+    assert_eq!(status, StatusCode::OK);
+    for header in [
+        "access-control-allow-origin: *",
+        "access-control-allow-methods: post",
+        "access-control-allow-headers: x-amz-target",
+        "access-control-max-age: 172800",
+    ] {
+        assert!(text.contains(header), "{header} in {text}");
+    }
+    let call = signed("rds", "/", "").replacen("host:", "origin: http://app.example\r\nhost:", 1);
+    let (status, text) = door.ask(&call).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("access-control-allow-origin: *"), "{text}");
+    assert_eq!(door.echo.calls.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_here_is_a_clear_error() {
     let door = door(|_| {}).await;
     let (status, text) = door.ask(&signed("s3", "/", "")).await;

@@ -54,6 +54,14 @@ impl ApiError {
         ApiError::of(CORAL, "SerializationException", message)
     }
 
+    /// A body that is larger than 16 MB once it is unpacked.
+    pub(crate) fn too_large() -> ApiError {
+        ApiError {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..ApiError::of(CORAL, "RequestEntityTooLarge", "The request's body is too large")
+        }
+    }
+
     /// `UnknownOperationException`.
     pub(crate) fn unknown_operation() -> ApiError {
         ApiError::of(CORAL, "UnknownOperationException", "")

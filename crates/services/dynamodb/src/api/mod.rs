@@ -4,7 +4,9 @@
 
 mod context;
 mod dispatch;
+mod encoding;
 mod error;
+mod items;
 mod service;
 mod tables;
 

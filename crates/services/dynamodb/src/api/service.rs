@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
 use quorate_base::RegionName;
 use quorate_control::Catalog;
 use quorate_wire::error::FrontDoorError;
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::api::context::Context;
 use crate::api::dispatch::dispatch;
+use crate::api::encoding::{pack, unpack};
 use crate::api::error::ApiError;
 
 /// What the API needs of one region.
@@ -54,12 +55,22 @@ impl DynamoDbService {
         let operation = target
             .and_then(|t| t.strip_prefix("DynamoDB_20120810."))
             .ok_or_else(ApiError::unknown_operation)?;
-        dispatch(operation, &context, &call.body).await
+        let body = unpack(&call.headers, &call.body)?;
+        dispatch(operation, &context, &body).await
     }
 }
 
-/// An answer with its headers.
-fn respond(status: StatusCode, request_id: &str, body: Vec<u8>) -> Response<Bytes> {
+/// An answer with its headers. The checksum is that of the bytes on the wire.
+fn respond(
+    status: StatusCode,
+    request_id: &str,
+    asked: &HeaderMap,
+    body: Vec<u8>,
+) -> Response<Bytes> {
+    let packed = pack(asked, &body);
+    let compressed = packed.is_some();
+    let body = packed.unwrap_or(body);
+    let checksum = crc32fast::hash(&body);
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -67,6 +78,10 @@ fn respond(status: StatusCode, request_id: &str, body: Vec<u8>) -> Response<Byte
         CONTENT_TYPE,
         HeaderValue::from_static("application/x-amz-json-1.0"),
     );
+    headers.insert("x-amz-crc32", HeaderValue::from(checksum));
+    if compressed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", id);
     }
@@ -81,13 +96,13 @@ impl Service for DynamoDbService {
     fn call(&self, call: Call) -> Answer<'_> {
         Box::pin(async move {
             match self.answer(&call).await {
-                Ok(body) => respond(StatusCode::OK, &call.request_id, body),
+                Ok(body) => respond(StatusCode::OK, &call.request_id, &call.headers, body),
                 Err(error) => {
                     if error.status.is_server_error() {
                         tracing::warn!(request = call.request_id, %error, "a DynamoDB call failed");
                     }
                     let body = error.body().to_string().into_bytes();
-                    respond(error.status, &call.request_id, body)
+                    respond(error.status, &call.request_id, &call.headers, body)
                 }
             }
         })
@@ -98,6 +113,7 @@ impl Service for DynamoDbService {
             "__type": format!("com.amazon.coral.service#{}", error.code),
             "message": error.message,
         });
-        respond(error.status, request_id, body.to_string().into_bytes())
+        let body = body.to_string().into_bytes();
+        respond(error.status, request_id, &HeaderMap::new(), body)
     }
 }

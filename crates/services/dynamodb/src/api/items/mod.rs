@@ -1,0 +1,36 @@
+//! Operations on items: parsed and validated here, carried out by the partitions.
+
+mod answer;
+mod batch_get;
+mod batch_write;
+mod capacity;
+mod checks;
+mod get;
+mod input;
+mod search;
+mod target;
+mod write;
+
+use bytes::Bytes;
+
+use crate::api::context::Context;
+use crate::api::error::ApiError;
+
+/// Runs an operation on items; `None` when the name is none of them.
+pub(crate) async fn dispatch(
+    operation: &str,
+    context: &Context<'_>,
+    body: &Bytes,
+) -> Option<Result<Vec<u8>, ApiError>> {
+    Some(match operation {
+        "GetItem" => get::get_item(context, body).await,
+        "PutItem" => write::put_item(context, body).await,
+        "DeleteItem" => write::delete_item(context, body).await,
+        "UpdateItem" => write::update_item(context, body).await,
+        "Query" => search::query(context, body).await,
+        "Scan" => search::scan(context, body).await,
+        "BatchGetItem" => batch_get::batch_get_item(context, body).await,
+        "BatchWriteItem" => batch_write::batch_write_item(context, body).await,
+        _ => return None,
+    })
+}

@@ -1,0 +1,8 @@
+//! The controller: runs where the catalog's leader is, takes decisions and writes them down.
+//!
+//! Owns where partitions are and how far tables are. Must not touch an item. Each write is conditional on the records
+//! that it was decided on, so a controller that was deposed does no harm.
+
+mod run;
+
+pub use run::run_controller;

@@ -1,0 +1,17 @@
+//! The node's side: the replicas that are placed here, what they answer, what their leaders do by themselves.
+//!
+//! Owns the way from a question to a partition's state, and from a write to a command in the partition's log. Must not
+//! know what a request looked like.
+//!
+//! Invariants
+//! - An effect is applied only in the term of the leader that evaluated it: the command names the term.
+//! - The latch of a key is held until it is known what became of the effect that was evaluated under it.
+//! - A leader evaluates nothing before it has applied all that earlier leaders had committed.
+
+mod duties;
+mod machine;
+mod partition_host;
+mod replica;
+mod splits;
+
+pub use partition_host::{HostConfig, PartitionHost};

@@ -1,0 +1,270 @@
+//! All replicas of one node: brings them up and takes them down as the catalog says.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use quorate_base::NodeId;
+use quorate_consensus::{GroupError, GroupId, Host, Origin, Voter};
+use quorate_control::{Catalog, CatalogError, Mirror, NodeRecord, Stored};
+use quorate_dynamo_store::{PartitionId, Store, StoreError};
+use quorate_region::transport::{Caller, Requester, Router};
+
+use crate::host::duties::Duties;
+use crate::host::machine::{PartitionMachine, SplitDone};
+use crate::host::replica::Replica;
+use crate::host::spec::spec_of;
+use crate::messages::{Answer, PARTITION, Question, Refusal};
+use crate::model::{IndexNumber, PartitionNumber, PartitionRecord, PartitionState, TableRecord};
+use crate::routing::{PartitionCalls, Routes};
+
+/// Longest time between two looks at the catalog and at the partitions that are led here.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// What a node's DynamoDB goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    /// The node, and where it is called.
+    pub own: Voter,
+    /// Where items and the log are.
+    pub folder: PathBuf,
+    /// Bytes from which a partition is split.
+    pub split_bytes: u64,
+}
+
+/// Why a node cannot hold partitions.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The items cannot be read.
+    #[error("the items of this node cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The log cannot be read.
+    #[error("the log of this node's partitions cannot be opened: {0}")]
+    Log(#[from] GroupError),
+}
+
+/// The replicas of one node.
+pub struct PartitionHost {
+    pub(crate) config: HostConfig,
+    pub(crate) catalog: Catalog,
+    pub(crate) groups: Arc<Host>,
+    pub(crate) store: Store,
+    pub(crate) calls: Arc<PartitionCalls>,
+    replicas: RwLock<HashMap<PartitionNumber, Arc<Replica>>>,
+    splits: mpsc::UnboundedSender<SplitDone>,
+    split_done: Mutex<Option<mpsc::UnboundedReceiver<SplitDone>>>,
+}
+
+impl PartitionHost {
+    /// Opens the node's items and log. No replica runs before `run`.
+    ///
+    /// # Errors
+    /// When one of the two cannot be read.
+    pub async fn open(
+        config: HostConfig,
+        catalog: Catalog,
+        caller: Arc<Caller>,
+    ) -> Result<Arc<PartitionHost>, HostError> {
+        let store = Store::open(&config.folder.join("items"))?;
+        let log = config.folder.join("log");
+        let groups = Host::open(config.own.clone(), &log, Default::default(), caller.clone());
+        let groups = groups.await?;
+        let routes = Arc::new(Routes::new(catalog.view().clone()));
+        let (splits, split_done) = mpsc::unbounded_channel();
+        Ok(Arc::new(PartitionHost {
+            config,
+            calls: Arc::new(PartitionCalls::new(caller, routes)),
+            catalog,
+            groups,
+            store,
+            replicas: RwLock::default(),
+            splits,
+            split_done: Mutex::new(Some(split_done)),
+        }))
+    }
+
+    /// Answers the calls of other processes.
+    pub fn route(self: &Arc<Self>, router: &mut Router) {
+        self.groups.route(router);
+        let host = self.clone();
+        router.on(PARTITION, move |_: Requester, question: Question| {
+            let host = host.clone();
+            async move { Ok(host.answer(question).await) }
+        });
+    }
+
+    async fn answer(&self, question: Question) -> Result<Answer, Refusal> {
+        let replica = self.replica(question.partition).ok_or(Refusal::Elsewhere)?;
+        replica.answer(question.op).await
+    }
+
+    /// The replica of that partition, when it runs here.
+    pub(crate) fn replica(&self, number: PartitionNumber) -> Option<Arc<Replica>> {
+        let replicas = self.replicas.read().expect("no holder panics");
+        replicas.get(&number).cloned()
+    }
+
+    /// All replicas that run here.
+    pub(crate) fn replicas(&self) -> Vec<Arc<Replica>> {
+        let replicas = self.replicas.read().expect("no holder panics");
+        replicas.values().cloned().collect()
+    }
+
+    /// Waits until this node's log has failed; returns why.
+    pub async fn stopped(&self) -> String {
+        self.groups.stopped().await
+    }
+
+    /// Keeps the replicas as the catalog says, and does what leaders do by themselves; until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut split_done = self
+            .split_done
+            .lock()
+            .expect("no holder panics")
+            .take()
+            .expect("a host runs once");
+        let mut bell = self.catalog.view().subscribe();
+        let mut known = Known::default();
+        let mut duties = Duties::default();
+        loop {
+            bell.mark_unchanged();
+            if let Err(e) = self.look(&mut known).await {
+                tracing::warn!(error = %e, "partitions could not be brought up as the catalog says");
+            }
+            duties.look(&self, &known);
+            tokio::select! {
+                _ = bell.changed() => {}
+                Some(done) = split_done.recv() => self.start_right_half(done).await,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        self.groups.shutdown().await;
+    }
+
+    /// Brings up what is placed here and takes down what no record names any more.
+    async fn look(&self, known: &mut Known) -> Result<(), LookError> {
+        if !known.refresh(&self.catalog)? {
+            return Ok(());
+        }
+        for stored in known.partitions.iter() {
+            let Some(number) = PartitionNumber::of_record_id(&stored.id) else {
+                continue;
+            };
+            let record = &stored.record;
+            if !record.replicas.contains(&self.config.own.node) {
+                continue;
+            }
+            if self.replica(number).is_none()
+                && let Err(e) = self.start(number, record, known).await
+            {
+                known.incomplete = true;
+                tracing::warn!(partition = %number, error = %e, "a replica does not start");
+            }
+        }
+        for replica in self.replicas() {
+            if !known.places(replica.number, &self.config.own.node) {
+                self.remove(&replica).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a replica that the catalog places here.
+    async fn start(
+        &self,
+        number: PartitionNumber,
+        record: &PartitionRecord,
+        known: &Known,
+    ) -> Result<(), LookError> {
+        let id = PartitionId(number.0);
+        let here = self.store.partition(id)?;
+        let table = known.tables.get(&record.table_name);
+        let Some(table) = table.filter(|t| t.record.number == record.table) else {
+            return Ok(());
+        };
+        let waits_for_split = record
+            .split_off
+            .is_some_and(|parent| self.replica(parent).is_some_and(|p| p.holds(record.range.first)));
+        let partition = match here {
+            Some(partition) => partition,
+            // The left half has not split here yet: the split makes this one.
+            None if waits_for_split => return Ok(()),
+            None => self.store.create(id, spec_of(&table.record, record))?,
+        };
+        let voters = known.voters(record);
+        // A half of a split, and a replica that takes another's place, come from a group that is already there.
+        let origin = record.founding().then(|| Origin {
+            preferred_leader: voters
+                .iter()
+                .find(|v| v.node == record.preferred)
+                .map_or(0, Voter::id),
+            voters: voters.clone(),
+        });
+        self.launch(number, partition, voters, origin).await
+    }
+
+    async fn launch(
+        &self,
+        number: PartitionNumber,
+        partition: quorate_dynamo_store::Partition,
+        voters: Vec<Voter>,
+        origin: Option<Origin>,
+    ) -> Result<(), LookError> {
+        let machine = PartitionMachine::new(number, partition.clone(), self.store.clone(), self.splits.clone());
+        let group = self
+            .groups
+            .start_group(GroupId(number.0), Arc::new(machine), origin)
+            .await?;
+        let replica = Arc::new(Replica::new(number, partition, group, voters));
+        let mut replicas = self.replicas.write().expect("no holder panics");
+        replicas.insert(number, replica);
+        Ok(())
+    }
+
+    /// Starts the right half of a split that was applied here.
+    async fn start_right_half(&self, done: SplitDone) {
+        let Some(left) = self.replica(done.left) else {
+            return;
+        };
+        let started = async {
+            let Some(partition) = self.store.partition(PartitionId(done.right.0))? else {
+                return Ok(());
+            };
+            let origin = Origin {
+                voters: left.voters.clone(),
+                preferred_leader: left.group.leadership().leader.unwrap_or(0),
+            };
+            self.launch(done.right, partition, left.voters.clone(), Some(origin))
+                .await
+        };
+        let started: Result<(), LookError> = started.await;
+        if let Err(e) = started {
+            tracing::warn!(partition = %done.right, error = %e, "the right half of a split does not start");
+        }
+    }
+
+    async fn remove(&self, replica: &Replica) -> Result<(), LookError> {
+        tracing::info!(partition = %replica.number, "a replica is removed");
+        let mut replicas = self.replicas.write().expect("no holder panics");
+        replicas.remove(&replica.number);
+        drop(replicas);
+        self.groups.remove_group(GroupId(replica.number.0)).await?;
+        self.store.remove(PartitionId(replica.number.0))?;
+        Ok(())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
