@@ -4,11 +4,17 @@
 //! storage, of the network, or of a clock.
 
 mod error;
+pub mod json;
+mod key;
+pub mod key_codec;
 mod number;
 mod path;
+mod size;
 mod value;
 
 pub use error::ValidationError;
+pub use key::{EncodedKey, HASH_KEY_BYTES_MAX, KeySchema, RANGE_KEY_BYTES_MAX};
 pub use number::{Number, NumberError};
 pub use path::{Path, PathStep};
+pub use size::{ITEM_BYTES_MAX, item_bytes, value_bytes};
 pub use value::{AttributeValue, Item, ScalarType};

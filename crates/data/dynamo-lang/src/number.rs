@@ -53,6 +53,10 @@ impl Number {
     /// # Errors
     /// When it has too many digits or is out of range.
     pub fn from_parts(digits: i128, exponent: i32) -> Result<Number, NumberError> {
+        Number::from_magnitude(digits < 0, digits.unsigned_abs(), exponent)
+    }
+
+    fn from_magnitude(negative: bool, digits: u128, exponent: i32) -> Result<Number, NumberError> {
         if digits == 0 {
             return Ok(Number::ZERO);
         }
@@ -61,7 +65,7 @@ impl Number {
             digits /= 10;
             exponent += 1;
         }
-        let count = digit_count(digits);
+        let count = digits.ilog10() + 1;
         if count > DIGITS_MAX {
             return Err(NumberError::TooPrecise);
         }
@@ -73,6 +77,8 @@ impl Number {
             return Err(NumberError::Underflow);
         }
         let exponent = i16::try_from(exponent).expect("the magnitude was checked");
+        let digits = i128::try_from(digits).expect("38 digits fit");
+        let digits = if negative { -digits } else { digits };
         Ok(Number { digits, exponent })
     }
 
@@ -112,12 +118,22 @@ impl Number {
             return Ok(*low);
         }
         let shift = u32::try_from(high.exponent - low.exponent).expect("high has the greater one");
-        let sum = 10_i128
+        // The aligned form can pass 38 digits, and even an i128, where the result has fewer. A u128 holds it: where it
+        // does not, the result is longer than 38 digits too, for `low` is shorter.
+        let scaled = 10_u128
             .checked_pow(shift)
-            .and_then(|scale| high.digits.checked_mul(scale))
-            .and_then(|scaled| scaled.checked_add(low.digits))
+            .and_then(|scale| high.digits.unsigned_abs().checked_mul(scale))
             .ok_or(NumberError::TooPrecise)?;
-        Number::from_parts(sum, i32::from(low.exponent))
+        let small = low.digits.unsigned_abs();
+        let (negative, sum) = if (high.digits < 0) == (low.digits < 0) {
+            let sum = scaled.checked_add(small).ok_or(NumberError::TooPrecise)?;
+            (high.digits < 0, sum)
+        } else if scaled >= small {
+            (high.digits < 0, scaled - small)
+        } else {
+            (low.digits < 0, small - scaled)
+        };
+        Number::from_magnitude(negative, sum, i32::from(low.exponent))
     }
 
     /// The exact difference.
@@ -235,6 +251,104 @@ impl fmt::Display for Number {
         } else {
             let zeros = "0".repeat(places - digits.len());
             write!(f, "{sign}0.{zeros}{digits}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Number {
+        text.parse().unwrap()
+    }
+
+    fn nines(count: usize) -> String {
+        "9".repeat(count)
+    }
+
+    #[test]
+    fn numbers_are_written_as_plain_digits() {
+        for (text, plain) in [
+            ("0", "0"),
+            ("-0.000", "0"),
+            ("+7", "7"),
+            ("007.50", "7.5"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("1e3", "1000"),
+            ("-1.23E-3", "-0.00123"),
+            ("12e-1", "1.2"),
+            ("0e999999999999999999999", "0"),
+        ] {
+            assert_eq!(number(text).to_string(), plain, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in [
+            "", " 1", "1 ", "a", "-", ".", "e5", "1e", "1e+", "--1", "1_0", "NaN", "１",
+        ] {
+            assert_eq!(
+                text.parse::<Number>(),
+                Err(NumberError::NotANumber),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_limits_are_those_of_dynamodb() {
+        assert!(nines(38).parse::<Number>().is_ok());
+        assert_eq!(nines(39).parse::<Number>(), Err(NumberError::TooPrecise));
+        let padded = format!("{}{}", nines(38), "0".repeat(88));
+        assert_eq!(number(&padded).magnitude(), 125);
+        assert_eq!(
+            format!("{padded}0").parse::<Number>(),
+            Err(NumberError::Overflow)
+        );
+        assert_eq!(number("1e125").magnitude(), 125);
+        assert_eq!("1e126".parse::<Number>(), Err(NumberError::Overflow));
+        assert_eq!(number("-1e-130").magnitude(), -130);
+        assert_eq!("1e-131".parse::<Number>(), Err(NumberError::Underflow));
+        assert_eq!(
+            "1e-99999999999999999999".parse::<Number>(),
+            Err(NumberError::Underflow)
+        );
+    }
+
+    #[test]
+    fn sums_and_differences_are_exact() {
+        let sum = |a: &str, b: &str| number(a).checked_add(&number(b));
+        assert_eq!(sum("0.1", "0.2"), Ok(number("0.3")));
+        assert_eq!(sum("5", "-5"), Ok(Number::ZERO));
+        assert_eq!(sum("-7", "2"), Ok(number("-5")));
+        assert_eq!(sum("1e40", "1"), Err(NumberError::TooPrecise));
+        assert_eq!(sum("1e125", "9e125"), Err(NumberError::Overflow));
+        assert_eq!(sum("1e-130", "-1e125"), Err(NumberError::TooPrecise));
+        assert_eq!(number("3").checked_sub(&number("1e2")), Ok(number("-97")));
+    }
+
+    #[test]
+    fn what_fits_is_found_even_when_its_parts_are_longer_in_one_scale() {
+        let difference = number("1e38").checked_sub(&number("1")).unwrap();
+        assert_eq!(difference.to_string(), nines(38));
+        let low = format!("9{}1", "0".repeat(36));
+        let difference = number("18e37").checked_sub(&number(&low)).unwrap();
+        assert_eq!(difference.to_string(), format!("8{}", nines(37)));
+        let low = format!("8{}1", "0".repeat(36));
+        let sum = number(&nines(38)).checked_add(&number(&low)).unwrap();
+        assert_eq!(sum, number("18e37"));
+    }
+
+    #[test]
+    fn order_is_by_value() {
+        let row = [
+            "-1e10", "-12", "-1.5", "-1", "-0.1", "0", "1e-130", "0.1", "1", "1.5", "12", "1e125",
+        ];
+        for pair in row.windows(2) {
+            assert!(number(pair[0]) < number(pair[1]), "{pair:?}");
         }
     }
 }
