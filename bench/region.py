@@ -139,8 +139,8 @@ class BenchRegion:
         return int(line.split()[1]) / 1024
 
     def drill(self, fault, clients):
-        """One drill; its verdict."""
-        arguments = [self.binary, "drill", "multi-az", "--fault", fault, "--clients", str(clients), "--seconds", "1", "--json"]
+        """One drill; its verdict. A fault lasts longer than a lease: a paused node then loses its primary."""
+        arguments = [self.binary, "drill", "multi-az", "--fault", fault, "--clients", str(clients), "--seconds", "3", "--json"]
         result = subprocess.run(
             [*arguments, "--data", self.data], capture_output=True, text=True, timeout=DRILL_S
         )

@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) standby_replace_after_ms: u64,
     /// How long a client's connection waits for a database that fails over.
     pub(crate) endpoint_wait_ms: u64,
+    /// Bytes of items from which a DynamoDB partition is split in two.
+    pub(crate) dynamodb_split_bytes: u64,
 }
 
 impl Default for Config {
@@ -56,6 +58,7 @@ impl Default for Config {
             standby_loss_ms: 1_500,
             standby_replace_after_ms: 60_000,
             endpoint_wait_ms: 30_000,
+            dynamodb_split_bytes: 1 << 30,
         }
     }
 }
@@ -86,6 +89,10 @@ impl Config {
         ensure!(
             self.standby_loss_ms >= 200,
             "standby_loss_ms: below 200 every pause is a loss"
+        );
+        ensure!(
+            self.dynamodb_split_bytes >= 1 << 16,
+            "dynamodb_split_bytes: below 65536 a partition splits with each item"
         );
         ensure!(
             !self.engine_account.is_empty(),
@@ -136,6 +143,7 @@ mod tests {
             "lease_ms = 10",
             "endpoint_ports = [9, 2]",
             "standby_loss_ms = 1",
+            "dynamodb_split_bytes = 1",
         ] {
             let config: Config = toml::from_str(text).unwrap();
             assert!(config.validate().is_err(), "{text}");

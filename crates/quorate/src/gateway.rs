@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use quorate_base::RegionName;
 use quorate_control::{EndpointPorts, Remote};
+use quorate_dynamodb::api::{DynamoDbRegion, DynamoDbService};
+use quorate_dynamodb::routing::{PartitionCalls, Routes};
 use quorate_gateway::front_door::{FrontDoor, FrontDoorConfig};
 use quorate_gateway::relay::{CancelHandler, Relay, RelayConfig};
 use quorate_rds::api::{RdsRegion, RdsService};
@@ -82,10 +84,17 @@ impl Gateway {
         let ports: Arc<dyn EndpointPorts> = Arc::new(relay.clone());
         let mut views = BTreeMap::new();
         let mut rds = Vec::new();
+        let mut dynamodb = Vec::new();
         for region in regions {
             let catalog = region.remote.catalog();
             relay.follow(region.name().clone(), catalog.view().clone());
             views.insert(region.name().clone(), catalog.view().clone());
+            let routes = Arc::new(Routes::new(catalog.view().clone()));
+            dynamodb.push(DynamoDbRegion {
+                name: region.name().clone(),
+                catalog: catalog.clone(),
+                calls: Arc::new(PartitionCalls::new(region.caller.clone(), routes)),
+            });
             rds.push(RdsRegion {
                 name: region.name().clone(),
                 zones: region.identity.map.zones(),
@@ -103,7 +112,10 @@ impl Gateway {
                     .follow(region.name().clone(), region.remote.clone()),
             );
         }
-        let services: Vec<Arc<dyn Service>> = vec![Arc::new(RdsService::new(rds))];
+        let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(RdsService::new(rds)),
+            Arc::new(DynamoDbService::new(dynamodb)),
+        ];
         let door = FrontDoorConfig {
             listen: config.api,
             ..FrontDoorConfig::default()

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use quorate_base::UnixMillis;
 use quorate_consensus::{GroupConfig, Voter};
 use quorate_control::{Catalog, Lease, NodeRecord, Remote, Replica, Txn};
+use quorate_dynamodb::host::{HostConfig, PartitionHost};
 use quorate_engines::{EngineAccount, EngineError, find_postgres};
 use quorate_rds::agent::{AgentConfig, AgentHost, run_agent};
 use quorate_rds::controller::{ControllerConfig, run_controller};
@@ -62,6 +63,26 @@ impl Own {
         })
     }
 
+    /// Opens the items and the log of the DynamoDB partitions on this node.
+    async fn open_dynamodb(
+        &self,
+        folder: &Path,
+        config: &Config,
+        catalog: &Catalog,
+    ) -> anyhow::Result<Arc<PartitionHost>> {
+        let folder = folder.join("dynamodb");
+        make_open_folder(&folder)?;
+        let host = HostConfig {
+            own: Voter {
+                node: self.info.id.clone(),
+                address: self.info.address,
+            },
+            folder,
+            split_bytes: config.dynamodb_split_bytes,
+        };
+        Ok(PartitionHost::open(host, catalog.clone(), self.caller.clone()).await?)
+    }
+
     /// Opens the catalog's replica, if this node votes.
     async fn open_replica(
         &self,
@@ -111,6 +132,8 @@ pub(crate) async fn run(
         &folder, &config, &own, &owner, &catalog, &lease,
     )?);
     host.route(&mut router);
+    let dynamodb = own.open_dynamodb(&folder, &config, &catalog).await?;
+    dynamodb.route(&mut router);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(server.serve(router));
     if let Some(replica) = &replica {
@@ -121,7 +144,9 @@ pub(crate) async fn run(
     let (voters, caller) = (own.voters.clone(), own.caller.clone());
     let (keeper, keeper_id) = (lease.clone(), id.clone());
     tasks.spawn(async move { keeper.keep(keeper_id, voters, caller, view).await });
+    tasks.spawn(dynamodb.clone().run(stop.clone()));
     if let Some(replica) = replica.clone() {
+        tasks.spawn(quorate_dynamodb::controller::run_controller(replica.clone()));
         let standby_replace_after_ms = config.standby_replace_after_ms;
         tasks.spawn(run_controller(
             replica,
@@ -140,6 +165,9 @@ pub(crate) async fn run(
         why = broken(replica.as_ref()) => {
             // Engines end with this process: their guards see to it.
             bail!("this node's copy of the catalog has stopped and the node ends: {why}");
+        }
+        why = dynamodb.stopped() => {
+            bail!("this node's log of DynamoDB partitions has stopped and the node ends: {why}");
         }
     }
     tracing::info!(node = %id, "node stops");

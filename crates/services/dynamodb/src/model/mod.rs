@@ -2,6 +2,7 @@
 
 mod ids;
 mod partition;
+mod schema;
 mod table;
 
 pub use ids::{IdCounter, IndexNumber, PartitionNumber, TableNumber};

@@ -46,17 +46,27 @@ pub struct PartitionCalls {
     routes: Arc<Routes>,
 }
 
+/// A hash position of a table or of one of its global indexes. Stays right when partitions split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) table: String,
+    pub(crate) index: IndexNumber,
+    pub(crate) position: u64,
+}
+
 /// Where a question goes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Destination<'a> {
-    /// The partition of a table, or of its index, that has a hash position. Found again after a split.
-    Position {
-        table: &'a str,
-        index: IndexNumber,
-        position: u64,
-    },
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// The partition that has this position.
+    Position(Position),
     /// A partition by its number.
     Partition(PartitionNumber),
+}
+
+impl From<Position> for Destination {
+    fn from(position: Position) -> Destination {
+        Destination::Position(position)
+    }
 }
 
 impl PartitionCalls {
@@ -77,7 +87,7 @@ impl PartitionCalls {
     /// Asks for something that may be asked twice, from whom its freshness allows.
     pub(crate) async fn read(
         &self,
-        to: Destination<'_>,
+        to: &Destination,
         freshness: Freshness,
         op: Op,
     ) -> Result<Answer, RouteError> {
@@ -88,18 +98,18 @@ impl PartitionCalls {
     }
 
     /// Has the leader do something, once.
-    pub(crate) async fn write(&self, to: Destination<'_>, op: Op) -> Result<Answer, RouteError> {
+    pub(crate) async fn write(&self, to: &Destination, op: Op) -> Result<Answer, RouteError> {
         self.lead(to, op, false).await
     }
 
     /// Has the leader do something that does no harm when it is done twice.
-    pub(crate) async fn repeat(&self, to: Destination<'_>, op: Op) -> Result<Answer, RouteError> {
+    pub(crate) async fn repeat(&self, to: &Destination, op: Op) -> Result<Answer, RouteError> {
         self.lead(to, op, true).await
     }
 
     async fn lead(
         &self,
-        to: Destination<'_>,
+        to: &Destination,
         op: Op,
         repeatable: bool,
     ) -> Result<Answer, RouteError> {
@@ -145,7 +155,7 @@ impl PartitionCalls {
         }
     }
 
-    async fn any(&self, to: Destination<'_>, op: Op) -> Result<Answer, RouteError> {
+    async fn any(&self, to: &Destination, op: Op) -> Result<Answer, RouteError> {
         let deadline = Instant::now() + LEADER_WAIT;
         let mut op = op;
         let mut why = String::from("no replica is registered");
@@ -183,16 +193,16 @@ impl PartitionCalls {
             .await
     }
 
-    fn find(&self, to: Destination<'_>) -> Result<Arc<PartitionRoute>, RouteError> {
+    fn find(&self, to: &Destination) -> Result<Arc<PartitionRoute>, RouteError> {
         let route = match to {
-            Destination::Partition(number) => self.routes.partition(number)?,
-            Destination::Position {
+            Destination::Partition(number) => self.routes.partition(*number)?,
+            Destination::Position(Position {
                 table,
                 index,
                 position,
-            } => {
+            }) => {
                 let table = self.routes.table(table)?.ok_or(RouteError::Gone)?;
-                table.at(index, position).cloned()
+                table.at(*index, *position).cloned()
             }
         };
         route.ok_or(RouteError::Gone)

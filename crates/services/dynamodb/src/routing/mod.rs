@@ -6,5 +6,6 @@
 mod calls;
 mod routes;
 
+pub(crate) use calls::{Destination, Position};
 pub use calls::{PartitionCalls, RouteError};
 pub use routes::{PartitionRoute, Routes, TableRoute, Target};

@@ -1,0 +1,257 @@
+//! `PutItem`, `DeleteItem` and `UpdateItem`.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+
+use quorate_dynamo_lang::json::WireItem;
+use quorate_dynamo_lang::{Condition, ConditionKind, Item, KeySchema, Placeholders, Update};
+use quorate_dynamo_store::{WriteAction, WriteAnswer, WriteOp};
+
+use crate::api::context::Context;
+use crate::api::error::ApiError;
+use crate::api::items::answer::{body, collection_metrics, refused_write};
+use crate::api::items::capacity::{Consumed, Report, Units};
+use crate::api::items::input::{WriteInput, read};
+use crate::api::items::{checks, legacy, target};
+use crate::messages::{Answer, Op};
+use crate::model::TableRecord;
+
+/// The three writes of one item, and the check that transactions have beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Put,
+    Delete,
+    Update,
+    Check,
+}
+
+/// `ReturnValues`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Returned {
+    None,
+    AllOld,
+    UpdatedOld,
+    AllNew,
+    UpdatedNew,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<WireItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumed_capacity: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item_collection_metrics: Option<Value>,
+}
+
+pub(crate) async fn put_item(context: &Context<'_>, body: &Bytes) -> Result<Vec<u8>, ApiError> {
+    write_item(context, body, Verb::Put).await
+}
+
+pub(crate) async fn delete_item(context: &Context<'_>, body: &Bytes) -> Result<Vec<u8>, ApiError> {
+    write_item(context, body, Verb::Delete).await
+}
+
+pub(crate) async fn update_item(context: &Context<'_>, body: &Bytes) -> Result<Vec<u8>, ApiError> {
+    write_item(context, body, Verb::Update).await
+}
+
+async fn write_item(
+    context: &Context<'_>,
+    bytes: &Bytes,
+    verb: Verb,
+) -> Result<Vec<u8>, ApiError> {
+    let mut input: WriteInput = read(bytes)?;
+    checks::write(&input, verb == Verb::Put)?;
+    let text = input.table_name.take();
+    let name = checks::table_name(context, text.as_deref())?;
+    let returned = returned(verb, input.return_values.as_deref())?;
+    let report = Report::of(input.return_consumed_capacity.as_deref());
+    let metrics = input.return_item_collection_metrics.as_deref() == Some("SIZE");
+    let show_old = input.return_values_on_condition_check_failure.as_deref() == Some("ALL_OLD");
+    let action = action(verb, input)?;
+    let table = target::table(context, name)?;
+    let record = &table.table.record;
+    let schema = record.schema();
+    check_against(record, &schema, &action)?;
+    let key = schema.key_of(action.item());
+    let to = target::of_key(name, &schema, &key)?;
+    let wants_images = returned != Returned::None;
+    let op = Op::Write(Box::new(WriteOp {
+        action,
+        wants_images,
+    }));
+    let answer = match context.region.calls.write(to, op).await? {
+        Answer::Wrote(answer) => *answer,
+        Answer::NotWritten(e) => return Err(refused_write(e, show_old)),
+        _ => return Err(ApiError::internal("The partition answered another question")),
+    };
+    let consumed = consumed(record, &answer);
+    let collection = answer.collection_bytes.filter(|_| metrics);
+    Ok(body(&Output {
+        consumed_capacity: consumed.json(name, report, None),
+        item_collection_metrics: collection.map(|bytes| {
+            let hash: Item = key
+                .into_iter()
+                .filter(|(name, _)| *name == schema.hash[0].0)
+                .collect();
+            collection_metrics(&hash, bytes)
+        }),
+        attributes: attributes(returned, answer).map(WireItem),
+    }))
+}
+
+fn returned(verb: Verb, text: Option<&str>) -> Result<Returned, ApiError> {
+    let returned = match text {
+        Some("ALL_OLD") => Returned::AllOld,
+        Some("UPDATED_OLD") => Returned::UpdatedOld,
+        Some("ALL_NEW") => Returned::AllNew,
+        Some("UPDATED_NEW") => Returned::UpdatedNew,
+        _ => Returned::None,
+    };
+    let fits = verb == Verb::Update || matches!(returned, Returned::None | Returned::AllOld);
+    if fits {
+        Ok(returned)
+    } else {
+        Err(ApiError::validation(
+            "ReturnValues can only be ALL_OLD or NONE",
+        ))
+    }
+}
+
+fn attributes(returned: Returned, answer: WriteAnswer) -> Option<Item> {
+    match returned {
+        Returned::None => None,
+        Returned::AllOld => answer.old,
+        Returned::AllNew => answer.new,
+        Returned::UpdatedOld => answer.updated_old,
+        Returned::UpdatedNew => answer.updated_new,
+    }
+    .filter(|item| !item.is_empty())
+}
+
+/// What the request asks to be done, with its expressions parsed.
+pub(crate) fn action(verb: Verb, mut input: WriteInput) -> Result<WriteAction, ApiError> {
+    let older = legacy::write_parameters(&input);
+    let expressions: Vec<&str> = [
+        ("UpdateExpression", &input.update_expression),
+        ("ConditionExpression", &input.condition_expression),
+    ]
+    .into_iter()
+    .filter(|(_, given)| given.is_some())
+    .map(|(name, _)| name)
+    .collect();
+    if !older.is_empty() && !expressions.is_empty() {
+        return Err(checks::mixed(&older, &expressions));
+    }
+    if expressions.is_empty() {
+        refuse_placeholders(verb, &input)?;
+    }
+    let names = input.expression_attribute_names.take();
+    let values = input.expression_attribute_values.take().map(|v| v.0);
+    let mut placeholders = Placeholders::new(names, values)?;
+    let update = match (&input.update_expression, verb) {
+        (Some(text), Verb::Update) => Some(Update::parse(text, &mut placeholders)?),
+        (_, Verb::Update) => Some(legacy::update(input.attribute_updates.take())?),
+        _ => None,
+    };
+    let condition = match &input.condition_expression {
+        Some(text) => Some(Condition::parse(
+            ConditionKind::Condition,
+            text,
+            &mut placeholders,
+        )?),
+        None => legacy::expected(input.expected.take(), input.conditional_operator.as_deref())?,
+    };
+    placeholders.all_used()?;
+    let key = || input.key.clone().unwrap_or_default().0;
+    Ok(match (verb, update) {
+        (Verb::Put, _) => WriteAction::Put {
+            item: input.item.take().unwrap_or_default().0,
+            condition,
+        },
+        (Verb::Update, Some(update)) => WriteAction::Update {
+            key: key(),
+            update,
+            condition,
+        },
+        (Verb::Delete, _) => WriteAction::Delete {
+            key: key(),
+            condition,
+        },
+        (Verb::Check | Verb::Update, _) => WriteAction::Check {
+            key: key(),
+            condition,
+        },
+    })
+}
+
+/// Placeholders of a request that has no expression.
+fn refuse_placeholders(verb: Verb, input: &WriteInput) -> Result<(), ApiError> {
+    if input.expression_attribute_names.is_some() {
+        return Err(ApiError::validation(
+            "ExpressionAttributeNames can only be specified when using expressions",
+        ));
+    }
+    if input.expression_attribute_values.is_some() {
+        let which = if verb == Verb::Update {
+            "UpdateExpression and ConditionExpression are null"
+        } else {
+            "ConditionExpression is null"
+        };
+        return Err(ApiError::validation(format!(
+            "ExpressionAttributeValues can only be specified when using expressions: {which}"
+        )));
+    }
+    Ok(())
+}
+
+/// What the table's keys refuse.
+pub(crate) fn check_against(
+    record: &TableRecord,
+    schema: &KeySchema,
+    action: &WriteAction,
+) -> Result<(), ApiError> {
+    match action {
+        WriteAction::Put { item, .. } => {
+            schema.check_item(item)?;
+            for (name, index) in record.index_schemas() {
+                index.check_indexed(name, item)?;
+            }
+        }
+        WriteAction::Update { key, update, .. } => {
+            schema.check_key(key)?;
+            if let Some(name) = update
+                .touched()
+                .map(|path| path.attribute.as_str())
+                .find(|name| schema.contains(name))
+            {
+                return Err(ApiError::validation(format!(
+                    "One or more parameter values were invalid: Cannot update attribute {name}. This attribute is part \
+                     of the key"
+                )));
+            }
+        }
+        WriteAction::Delete { key, .. } | WriteAction::Check { key, .. } => schema.check_key(key)?,
+    }
+    Ok(())
+}
+
+/// What a write cost.
+pub(crate) fn consumed(record: &TableRecord, answer: &WriteAnswer) -> Consumed {
+    let mut consumed = Consumed::of_table(Units::write(answer.old_bytes.max(answer.new_bytes)));
+    for index in &record.local_indexes {
+        if let Some(units) = answer.index_units.get(&index.number.0) {
+            consumed.local.insert(index.name.clone(), Units::whole(*units));
+        }
+    }
+    for index in &record.global_indexes {
+        if let Some(units) = answer.index_units.get(&index.number.0) {
+            consumed.global.insert(index.name.clone(), Units::whole(*units));
+        }
+    }
+    consumed
+}
