@@ -1,6 +1,8 @@
-//! A Raft group with a durable log: the only user of openraft.
+//! Raft groups with a durable log: the only user of openraft.
 //!
-//! Owns agreement on an order of commands and their durability. Must not know what a command means.
+//! Owns agreement on an order of commands and their durability. Must not know what a command means. There is one
+//! `Group` by itself, with its state in memory, and a `Host` of many groups that share a log, each with a machine that
+//! keeps its state on disk.
 //!
 //! Invariants
 //! - A vote or an append is answered after it is on disk.
@@ -11,11 +13,16 @@
 #![allow(clippy::result_large_err)]
 
 mod group;
+mod host;
 mod log;
 mod machine;
 mod network;
 mod types;
 
 pub use group::{Group, GroupConfig, GroupError, Leadership};
+pub use host::{
+    DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup, Origin, Progress, ReadPermit,
+    Traffic,
+};
 pub use machine::StateMachine;
 pub use types::{Voter, VoterId};

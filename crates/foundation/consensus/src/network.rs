@@ -1,21 +1,24 @@
-//! Raft's messages over the region's calls.
+//! A single group's messages over the region's calls.
 
 use std::sync::Arc;
 
+use openraft::error::{Fatal, ReplicationClosed, StreamingError};
 use openraft::error::{
     InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable,
 };
+use openraft::network::snapshot_transport::{Chunked, SnapshotTransport};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
-    VoteRequest, VoteResponse,
+    SnapshotResponse, VoteRequest, VoteResponse,
 };
+use openraft::{OptionalSend, Snapshot};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use quorate_region::transport::{CallError, Caller, Requester, Router};
 
-use crate::types::{Raft, Types, Voter, VoterId};
+use crate::types::{Raft, Types, Vote, Voter, VoterId};
 
 /// Pause after an unreachable peer, before the next try.
 const BACKOFF: std::time::Duration = std::time::Duration::from_millis(200);
@@ -101,6 +104,16 @@ impl RaftNetwork<Types> for Peer {
         self.ask(SNAPSHOT, &rpc, &option).await
     }
 
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot<Types>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<VoterId>, StreamingError<Types, Fatal<VoterId>>> {
+        Chunked::send_snapshot(self, vote, snapshot, cancel, option).await
+    }
+
     async fn vote(
         &mut self,
         rpc: VoteRequest<VoterId>,
@@ -134,7 +147,13 @@ pub(crate) fn route(raft: &Raft, router: &mut Router) {
         SNAPSHOT,
         move |_: Requester, rpc: InstallSnapshotRequest<Types>| {
             let group = group.clone();
-            async move { Ok(group.install_snapshot(rpc).await) }
+            #[allow(
+                deprecated,
+                reason = "openraft's own pieces are what this small group needs"
+            )]
+            async move {
+                Ok(group.install_snapshot(rpc).await)
+            }
         },
     );
 }

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use quorate_base::NodeId;
 
-/// A voter's number in Raft messages: the rank of its zone's letter, since each zone has one voter.
+/// A voter's number in Raft messages, unique to its node within the region.
 pub type VoterId = u64;
+
+/// Distance between the numbers of two nodes of one zone; above it, the rank of the last letter.
+const IDS_PER_ORDINAL: u64 = 100;
 
 /// Where a voter is called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,10 +24,12 @@ pub struct Voter {
 }
 
 impl Voter {
-    /// The voter's number in Raft messages.
+    /// The voter's number in Raft messages: the rank of its zone's letter for a zone's first node, 100 more for each
+    /// one after it. It is in logs on disk, so it never changes for a node.
     #[must_use]
     pub fn id(&self) -> VoterId {
-        u64::from(u32::from(self.node.zone().letter()) - u32::from('a') + 1)
+        let letter = u64::from(u32::from(self.node.zone().letter()) - u32::from('a') + 1);
+        letter + IDS_PER_ORDINAL * (u64::from(self.node.number()) - 1)
     }
 }
 
@@ -63,3 +68,21 @@ pub(crate) type StorageError = openraft::StorageError<VoterId>;
 pub(crate) type StoredMembership = openraft::StoredMembership<VoterId, Voter>;
 pub(crate) type SnapshotMeta = openraft::SnapshotMeta<VoterId, Voter>;
 pub(crate) type Raft = openraft::Raft<Types>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_node_of_a_region_has_its_own_number() {
+        let id = |name: &str| {
+            let address = SocketAddr::from(([127, 0, 0, 1], 0));
+            let node = name.parse().unwrap();
+            Voter { node, address }.id()
+        };
+        assert_eq!(id("us-east-1a-1"), 1);
+        assert_eq!(id("us-east-1z-1"), 26);
+        assert_eq!(id("us-east-1a-2"), 101);
+        assert_eq!(id("us-east-1c-12"), 1_103);
+    }
+}
