@@ -4,11 +4,16 @@
 //! storage, of the network, or of a clock.
 
 mod error;
+mod expression;
 mod number;
 mod path;
 mod value;
 
 pub use error::ValidationError;
+pub use expression::{
+    Condition, ConditionKind, EXPRESSION_BYTES_MAX, KeyCondition, Placeholders, Projection,
+    SortCondition, Update, Updated,
+};
 pub use number::{Number, NumberError};
 pub use path::{Path, PathStep};
 pub use value::{AttributeValue, Item, ScalarType};
