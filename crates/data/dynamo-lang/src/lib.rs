@@ -7,6 +7,7 @@ mod error;
 pub mod json;
 mod key;
 pub mod key_codec;
+mod expression;
 mod number;
 mod path;
 mod size;
@@ -14,6 +15,10 @@ mod value;
 
 pub use error::ValidationError;
 pub use key::{EncodedKey, HASH_KEY_BYTES_MAX, KeySchema, RANGE_KEY_BYTES_MAX};
+pub use expression::{
+    Condition, ConditionKind, EXPRESSION_BYTES_MAX, KeyCondition, Placeholders, Projection,
+    SortCondition, Update, Updated,
+};
 pub use number::{Number, NumberError};
 pub use path::{Path, PathStep};
 pub use size::{ITEM_BYTES_MAX, item_bytes, value_bytes};
