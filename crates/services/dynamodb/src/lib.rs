@@ -4,4 +4,5 @@
 //! (`control`), its bytes (`region`) or a request's signature (`wire`).
 
 pub mod api;
+pub mod controller;
 pub mod model;

@@ -72,6 +72,27 @@ impl ApiError {
         ApiError::dynamodb("ResourceNotFoundException", "Requested resource not found")
     }
 
+    /// `ResourceNotFoundException` of an operation on tables.
+    pub(crate) fn table_not_found(name: &str) -> ApiError {
+        ApiError::dynamodb(
+            "ResourceNotFoundException",
+            format!("Requested resource not found: Table: {name} not found"),
+        )
+    }
+
+    /// `ResourceInUseException`: the table or its index is busy with `what`.
+    pub(crate) fn in_use(what: impl std::fmt::Display) -> ApiError {
+        ApiError::dynamodb(
+            "ResourceInUseException",
+            format!("Attempt to change a resource which is still in use: {what}"),
+        )
+    }
+
+    /// `ValidationException` about what parameters mean together.
+    pub(crate) fn invalid(what: impl std::fmt::Display) -> ApiError {
+        ApiError::validation(format!("One or more parameter values were invalid: {what}"))
+    }
+
     /// `InternalServerError`, which SDKs try again: the partition has no quorum, or it is not known what became of the request.
     pub(crate) fn internal(message: impl Into<String>) -> ApiError {
         ApiError {
@@ -94,8 +115,9 @@ impl ApiError {
             json!(format!("{}{}", self.namespace, self.code)),
         );
         if !self.message.is_empty() {
-            // AWS spells the member with a capital where the error is DynamoDB's own and the failure is in the caller's input.
-            let name = if self.code == "TransactionCanceledException" {
+            // AWS spells the member with a capital in these.
+            let capital = ["TransactionCanceledException", "SerializationException"];
+            let name = if capital.contains(&self.code) {
                 "Message"
             } else {
                 "message"

@@ -2,12 +2,15 @@
 //!
 //! Owns what is said on the wire: names, validation and its order, AWS's words. Must not know where items are.
 
+mod constraints;
 mod context;
 mod dispatch;
 mod encoding;
 mod error;
+mod figures;
 mod items;
 mod service;
 mod tables;
 
+pub use figures::{NoFigures, TableFigures};
 pub use service::{DynamoDbRegion, DynamoDbService};

@@ -1,6 +1,7 @@
 //! The service as the gateway sees it: one call in, one answer out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
@@ -15,6 +16,7 @@ use crate::api::context::Context;
 use crate::api::dispatch::dispatch;
 use crate::api::encoding::{pack, unpack};
 use crate::api::error::ApiError;
+use crate::api::figures::TableFigures;
 
 /// What the API needs of one region.
 pub struct DynamoDbRegion {
@@ -22,6 +24,8 @@ pub struct DynamoDbRegion {
     pub name: RegionName,
     /// Its catalog.
     pub catalog: Catalog,
+    /// How much its tables hold.
+    pub figures: Arc<dyn TableFigures>,
 }
 
 /// DynamoDB, in all regions that this gateway serves.

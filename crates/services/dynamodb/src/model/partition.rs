@@ -1,5 +1,7 @@
 //! A partition: a range of a table's hash space and the nodes that hold it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use quorate_base::NodeId;
@@ -78,6 +80,9 @@ pub struct PartitionRecord {
     pub state: PartitionState,
     /// The partition that this one was split off, whose replicas make it; none for one that began empty.
     pub split_off: Option<PartitionNumber>,
+    /// The global indexes that hold all items that were in this partition before them.
+    #[serde(default)]
+    pub backfilled: BTreeSet<IndexNumber>,
 }
 
 impl Record for PartitionRecord {

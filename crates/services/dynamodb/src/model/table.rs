@@ -1,6 +1,6 @@
 //! A table as it was asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -132,9 +132,9 @@ pub struct Throughput {
     pub on_demand_read_max: Option<u64>,
     /// `OnDemandThroughput.MaxWriteRequestUnits`.
     pub on_demand_write_max: Option<u64>,
-    /// `WarmThroughput.ReadUnitsPerSecond`, when it was asked for.
+    /// `WarmThroughput.ReadUnitsPerSecond`, when it was asked for or was provisioned before.
     pub warm_read: Option<u64>,
-    /// `WarmThroughput.WriteUnitsPerSecond`, when it was asked for.
+    /// `WarmThroughput.WriteUnitsPerSecond`, when it was asked for or was provisioned before.
     pub warm_write: Option<u64>,
 }
 
@@ -200,6 +200,9 @@ pub struct TableRecord {
     pub throughput: Throughput,
     /// Its class.
     pub class: TableClass,
+    /// When its class was last changed.
+    #[serde(default)]
+    pub class_changed_at: Option<UnixMillis>,
     /// `SSESpecification.Enabled` with its key's ARN, when it was asked for.
     pub sse_key_arn: Option<String>,
     /// Whether `DeleteTable` is refused.
@@ -210,9 +213,31 @@ pub struct TableRecord {
     pub ttl: Option<TimeToLive>,
     /// Its resource policy, if it has one.
     pub resource_policy: Option<String>,
+    /// How often the resource policy was set or removed; AWS's `RevisionId`.
+    #[serde(default)]
+    pub resource_policy_revision: u64,
 }
 
 impl TableRecord {
+    /// The global index with this name.
+    #[must_use]
+    pub fn global_index(&self, name: &str) -> Option<&GlobalIndex> {
+        self.global_indexes.iter().find(|index| index.name == name)
+    }
+
+    /// Removes the definitions of attributes that no key names any more.
+    pub fn prune_attributes(&mut self) {
+        let local = self.local_indexes.iter().map(|index| &index.keys);
+        let global = self.global_indexes.iter().map(|index| &index.keys);
+        let used: BTreeSet<&str> = std::iter::once(&self.keys)
+            .chain(local)
+            .chain(global)
+            .flatten()
+            .map(|key| key.name.as_str())
+            .collect();
+        self.attributes.retain(|a| used.contains(a.name.as_str()));
+    }
+
     /// The type of a key attribute.
     #[must_use]
     pub fn scalar_of(&self, attribute: &str) -> Option<ScalarType> {
