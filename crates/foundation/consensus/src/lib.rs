@@ -21,7 +21,7 @@ mod types;
 
 pub use group::{Group, GroupConfig, GroupError, Leadership};
 pub use host::{
-    DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup, Origin, Progress, ReadPermit,
+    Command, DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup, Origin, Progress, ReadPermit,
     Traffic,
 };
 pub use machine::StateMachine;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::host::log::{DecodeError, GroupLog, decode, encode};
-use crate::host::machine::DurableMachine;
+use crate::host::machine::{Command, DurableMachine};
 use crate::host::poison::Poison;
 use crate::host::snapshot_file::SnapshotFile;
 use crate::host::types::{
@@ -123,7 +123,9 @@ impl Applied {
             let before = commands.len();
             match &entry.payload {
                 EntryPayload::Normal(payload) => {
-                    commands.extend(payload.commands().ok_or_else(damaged)?);
+                    let term = entry.log_id.leader_id.term;
+                    let of_entry = payload.commands().ok_or_else(damaged)?;
+                    commands.extend(of_entry.into_iter().map(|bytes| Command { term, bytes }));
                     bytes += payload.len() as u64;
                 }
                 EntryPayload::Membership(membership) => {

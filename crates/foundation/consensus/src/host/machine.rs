@@ -2,6 +2,15 @@
 
 use std::io;
 
+/// A command as the log holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Command<'a> {
+    /// The term in which its leader appended it.
+    pub term: u64,
+    /// What was proposed.
+    pub bytes: &'a [u8],
+}
+
 /// One partition's store; knows nothing of Raft. Total and deterministic: the same commands give the same state and
 /// answers everywhere. An error stops the host: it means that the store cannot be trusted.
 pub trait DurableMachine: Send + Sync + 'static {
@@ -16,7 +25,7 @@ pub trait DurableMachine: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store cannot be written.
-    fn apply(&self, commands: &[&[u8]], mark: &[u8]) -> io::Result<Vec<Vec<u8>>>;
+    fn apply(&self, commands: &[Command<'_>], mark: &[u8]) -> io::Result<Vec<Vec<u8>>>;
 
     /// Makes all that was applied before the call durable.
     ///

@@ -45,6 +45,6 @@ pub use config::{HostConfig, Origin};
 pub use faults::Faults;
 pub use hosted_group::{HostedGroup, Progress};
 pub use hosting::{Host, Traffic};
-pub use machine::DurableMachine;
+pub use machine::{Command, DurableMachine};
 pub use read::ReadPermit;
 pub use types::GroupId;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use quorate_base::RegionName;
 use quorate_consensus::{
-    DurableMachine, Faults, GroupError, GroupId, Host, HostConfig, HostedGroup, Origin, Voter,
+    Command, DurableMachine, Faults, GroupError, GroupId, Host, HostConfig, HostedGroup, Origin, Voter,
 };
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{CertificateAuthority, Identity, NodeInfo, RegionMap};
@@ -61,14 +61,14 @@ impl DurableMachine for Map {
         Ok(self.state.lock().unwrap().mark.clone())
     }
 
-    fn apply(&self, commands: &[&[u8]], mark: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+    fn apply(&self, commands: &[Command<'_>], mark: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         if self.fails.load(Ordering::SeqCst) {
             return Err(io::Error::other("the machine was made to fail"));
         }
         let mut state = self.state.lock().unwrap();
         state.mark = Some(mark.to_vec());
-        let apply = |command: &&[u8]| {
-            let command = String::from_utf8(command.to_vec()).unwrap();
+        let apply = |command: &Command<'_>| {
+            let command = String::from_utf8(command.bytes.to_vec()).unwrap();
             let (key, value) = command.split_once('=').unwrap();
             *state.applies.entry(command.clone()).or_default() += 1;
             let earlier = state.values.insert(key.to_owned(), value.to_owned());
