@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use quorate_base::NodeId;
 use quorate_dynamo_lang::{Item, Projection};
 use quorate_dynamo_store::{
-    IndexBatch, Page, QueryPlan, ScanPlan, TxnId, WriteAnswer, WriteError, WriteOp,
+    OutboxEntry, Page, QueryPlan, ScanPlan, SourceId, TxnId, WriteAnswer, WriteError, WriteOp,
 };
 
 use crate::model::PartitionNumber;
@@ -39,17 +39,33 @@ pub(crate) enum Op {
         freshness: Freshness,
     },
     /// A page of one item collection.
-    Query { plan: QueryPlan, freshness: Freshness },
+    Query {
+        plan: QueryPlan,
+        freshness: Freshness,
+    },
     /// A page of the partition.
-    Scan { plan: ScanPlan, freshness: Freshness },
-    /// One write.
-    Write(Box<WriteOp>),
-    /// The first half of a transaction: check and lock.
-    Prepare { txn: TxnId, anchor: Vec<u8>, ops: Vec<WriteOp> },
+    Scan {
+        plan: ScanPlan,
+        freshness: Freshness,
+    },
+    /// One write; `images` says whether the answer is to hold the item.
+    Write { write: Box<WriteOp>, images: bool },
+    /// The first half of a transaction: check and lock. `anchor` says who decides.
+    Prepare {
+        txn: TxnId,
+        anchor: Vec<u8>,
+        writes: Vec<WriteOp>,
+    },
     /// The second half.
     Finish { txn: TxnId, commit: bool },
-    /// Changes of a base partition for an index partition.
-    Index(IndexBatch),
+    /// Changes of a base partition for an index partition, behind those of earlier sources.
+    Index {
+        fences: Vec<SourceId>,
+        source: SourceId,
+        entries: Vec<OutboxEntry>,
+    },
+    /// How far the replica is.
+    Measure,
 }
 
 /// What a replica says.
@@ -60,11 +76,64 @@ pub(crate) enum Answer {
         item: Option<Item>,
         bytes: u64,
         version: u64,
+        /// Whether a transaction has it locked.
+        locked: bool,
     },
+    /// Items of a query or scan.
     Page(Page),
+    /// What the write did.
     Wrote(Box<WriteAnswer>),
-    NotWritten(WriteError),
+    /// The write was refused.
+    NotWritten(NotWritten),
+    /// The transaction's writes of this partition are checked and locked; what each will have done.
+    Prepared(Vec<WriteAnswer>),
+    /// They are not: what is wrong with each of them, if anything is.
+    NotPrepared(Vec<Option<NotWritten>>),
+    /// Done.
     Done,
+    /// How far the replica is.
+    Measured(Measured),
+}
+
+/// Why a write was refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum NotWritten {
+    /// Its condition does not hold for what is there.
+    ConditionFailed {
+        /// The item that is there.
+        old: Option<Item>,
+    },
+    /// AWS's `ValidationException`, with its words.
+    Validation(String),
+    /// A transaction has the item locked.
+    Conflict,
+    /// The item collection would become too large.
+    CollectionFull,
+    /// The store failed.
+    Failed(String),
+}
+
+impl From<WriteError> for NotWritten {
+    fn from(e: WriteError) -> NotWritten {
+        match e {
+            WriteError::ConditionFailed { old } => NotWritten::ConditionFailed { old },
+            WriteError::Validation(e) => NotWritten::Validation(e.message),
+            WriteError::Conflict(_) => NotWritten::Conflict,
+            WriteError::CollectionFull => NotWritten::CollectionFull,
+            other => NotWritten::Failed(other.to_string()),
+        }
+    }
+}
+
+/// How far a replica is and how much it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) leads: bool,
+    pub(crate) applied: u64,
+    pub(crate) items: u64,
+    pub(crate) bytes: u64,
+    /// Changes that have not reached the indexes.
+    pub(crate) outbox: u64,
 }
 
 /// Why a replica does not answer a question. Only after `Unknown` may it have been done.

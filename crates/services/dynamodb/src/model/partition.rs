@@ -31,16 +31,26 @@ impl HashRange {
         (self.first..=self.last).contains(&position)
     }
 
+    /// Piece `at` of the hash space cut into `count` pieces; none when there is no such piece.
+    #[must_use]
+    pub fn piece(at: u32, count: u32) -> Option<HashRange> {
+        let (at, count) = (u128::from(at), u128::from(count));
+        if at >= count {
+            return None;
+        }
+        let edge = |at: u128| at * (u128::from(u64::MAX) + 1) / count;
+        Some(HashRange {
+            first: u64::try_from(edge(at)).expect("below the end"),
+            last: u64::try_from(edge(at + 1) - 1).expect("below the end"),
+        })
+    }
+
     /// The hash space cut into `count` ranges of about the same size.
     #[must_use]
     pub fn cut(count: u32) -> Vec<HashRange> {
-        let count = u128::from(count.max(1));
-        let edge = |at: u128| at * (u128::from(u64::MAX) + 1) / count;
+        let count = count.max(1);
         (0..count)
-            .map(|at| HashRange {
-                first: u64::try_from(edge(at)).expect("below the end"),
-                last: u64::try_from(edge(at + 1) - 1).expect("below the end"),
-            })
+            .filter_map(|at| HashRange::piece(at, count))
             .collect()
     }
 }

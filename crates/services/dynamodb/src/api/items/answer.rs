@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use quorate_dynamo_lang::Item;
 use quorate_dynamo_lang::json::ItemRef;
-use quorate_dynamo_store::WriteError;
 
 use crate::api::error::ApiError;
+use crate::messages::NotWritten;
 use crate::routing::RouteError;
 
 /// The body of an answer.
@@ -21,9 +21,9 @@ pub(crate) fn item_value(item: &Item) -> Value {
 }
 
 /// A write that the partition refused.
-pub(crate) fn refused_write(e: WriteError, show_old: bool) -> ApiError {
+pub(crate) fn refused_write(e: NotWritten, show_old: bool) -> ApiError {
     match e {
-        WriteError::ConditionFailed { old } => {
+        NotWritten::ConditionFailed { old } => {
             let error = ApiError::dynamodb(
                 "ConditionalCheckFailedException",
                 "The conditional request failed",
@@ -33,16 +33,16 @@ pub(crate) fn refused_write(e: WriteError, show_old: bool) -> ApiError {
                 None => error,
             }
         }
-        WriteError::Validation(e) => e.into(),
-        WriteError::Conflict => ApiError::dynamodb(
+        NotWritten::Validation(words) => ApiError::validation(words),
+        NotWritten::Conflict => ApiError::dynamodb(
             "TransactionConflictException",
             "Transaction is ongoing for the item",
         ),
-        WriteError::CollectionFull => ApiError::dynamodb(
+        NotWritten::CollectionFull => ApiError::dynamodb(
             "ItemCollectionSizeLimitExceededException",
             "Collection size exceeded.",
         ),
-        other => ApiError::internal(other.to_string()),
+        NotWritten::Failed(why) => ApiError::internal(why),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
 use quorate_dynamo_lang::Item;
-use quorate_dynamo_store::WriteError;
+use quorate_dynamo_store::WriteOp;
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
@@ -15,7 +15,7 @@ use crate::api::items::capacity::{Consumed, Report};
 use crate::api::items::input::{BatchWriteInput, WriteRequestInput, read};
 use crate::api::items::write::{check_against, consumed};
 use crate::api::items::{checks, target};
-use crate::messages::{Action, Answer, NotWritten, Op, WriteQuestion};
+use crate::messages::{Answer, NotWritten, Op};
 use crate::routing::{Position, RouteError};
 
 /// Writes of one request.
@@ -26,7 +26,7 @@ struct One {
     table: usize,
     key: Item,
     to: Position,
-    action: Action,
+    write: WriteOp,
 }
 
 /// One table of the batch.
@@ -85,12 +85,14 @@ fn one(
     request: WriteRequestInput,
 ) -> Result<One, ApiError> {
     let schema = route.table.record.schema();
-    let action = match (request.put_request, request.delete_request) {
-        (Some(put), None) => Action::Put {
+    let write = match (request.put_request, request.delete_request) {
+        (Some(put), None) => WriteOp::Put {
             item: put.item.unwrap_or_default().0,
+            condition: None,
         },
-        (None, Some(delete)) => Action::Delete {
+        (None, Some(delete)) => WriteOp::Delete {
             key: delete.key.unwrap_or_default().0,
+            condition: None,
         },
         _ => {
             return Err(ApiError::validation(
@@ -99,14 +101,14 @@ fn one(
             ));
         }
     };
-    check_against(&route.table.record, &schema, &action)?;
-    let key = schema.key_of(action.item());
+    check_against(&route.table.record, &schema, &write)?;
+    let key = schema.key_of(write.key());
     let to = target::of_key(name, &schema, &key)?;
     Ok(One {
         table,
         key,
         to,
-        action,
+        write,
     })
 }
 
@@ -120,8 +122,11 @@ async fn write_all(
     for one in writes {
         let calls = context.region.calls.clone();
         under_way.spawn(async move {
-            let question = WriteQuestion::plain(one.action.clone());
-            let answer = calls.write(&one.to.clone().into(), Op::Write(Box::new(question))).await;
+            let op = Op::Write {
+                write: Box::new(one.write.clone()),
+                images: false,
+            };
+            let answer = calls.write(&one.to.clone().into(), op).await;
             (one, answer)
         });
     }
@@ -141,7 +146,7 @@ async fn write_all(
             // The caller is to write it again, as after throttling.
             Ok(Answer::NotWritten(NotWritten::Conflict))
             | Err(RouteError::Unavailable(_) | RouteError::Unknown(_)) => {
-                part.left.push(again(&one.action));
+                part.left.push(again(&one.write));
             }
             Ok(Answer::NotWritten(e)) => return Err(refused_write(e, false)),
             Ok(_) => return Err(ApiError::internal("The partition answered another question")),
@@ -151,10 +156,10 @@ async fn write_all(
     Ok(())
 }
 
-fn again(action: &Action) -> Value {
-    match action {
-        Action::Put { item } => json!({"PutRequest": {"Item": item_value(item)}}),
-        other => json!({"DeleteRequest": {"Key": item_value(other.item())}}),
+fn again(write: &WriteOp) -> Value {
+    match write {
+        WriteOp::Put { item, .. } => json!({"PutRequest": {"Item": item_value(item)}}),
+        other => json!({"DeleteRequest": {"Key": item_value(other.key())}}),
     }
 }
 

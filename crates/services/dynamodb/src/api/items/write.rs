@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use quorate_dynamo_lang::json::WireItem;
 use quorate_dynamo_lang::{Condition, ConditionKind, Item, KeySchema, Placeholders, Update};
-use quorate_dynamo_store::{WriteAction, WriteAnswer, WriteOp};
+use quorate_dynamo_store::{WriteAnswer, WriteOp};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
@@ -15,7 +15,7 @@ use crate::api::items::capacity::{Consumed, Report, Units};
 use crate::api::items::input::{WriteInput, read};
 use crate::api::items::{checks, legacy, target};
 use crate::messages::{Answer, Op};
-use crate::model::TableRecord;
+use crate::model::{IndexNumber, TableRecord};
 
 /// The three writes of one item, and the check that transactions have beside them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,19 +72,19 @@ async fn write_item(
     let report = Report::of(input.return_consumed_capacity.as_deref());
     let metrics = input.return_item_collection_metrics.as_deref() == Some("SIZE");
     let show_old = input.return_values_on_condition_check_failure.as_deref() == Some("ALL_OLD");
-    let action = action(verb, input)?;
+    let asked = write_op(verb, input)?;
     let table = target::table(context, name)?;
     let record = &table.table.record;
     let schema = record.schema();
-    check_against(record, &schema, &action)?;
-    let key = schema.key_of(action.item());
+    check_against(record, &schema, &asked)?;
+    let key = schema.key_of(asked.key());
     let to = target::of_key(name, &schema, &key)?;
     let wants_images = returned != Returned::None;
-    let op = Op::Write(Box::new(WriteOp {
-        action,
-        wants_images,
-    }));
-    let answer = match context.region.calls.write(to, op).await? {
+    let op = Op::Write {
+        write: Box::new(asked),
+        images: wants_images,
+    };
+    let answer = match context.region.calls.write(&to.into(), op).await? {
         Answer::Wrote(answer) => *answer,
         Answer::NotWritten(e) => return Err(refused_write(e, show_old)),
         _ => return Err(ApiError::internal("The partition answered another question")),
@@ -127,14 +127,14 @@ fn attributes(returned: Returned, answer: WriteAnswer) -> Option<Item> {
         Returned::None => None,
         Returned::AllOld => answer.old,
         Returned::AllNew => answer.new,
-        Returned::UpdatedOld => answer.updated_old,
-        Returned::UpdatedNew => answer.updated_new,
+        Returned::UpdatedOld => Some(answer.updated_old),
+        Returned::UpdatedNew => Some(answer.updated_new),
     }
     .filter(|item| !item.is_empty())
 }
 
 /// What the request asks to be done, with its expressions parsed.
-pub(crate) fn action(verb: Verb, mut input: WriteInput) -> Result<WriteAction, ApiError> {
+pub(crate) fn write_op(verb: Verb, mut input: WriteInput) -> Result<WriteOp, ApiError> {
     let older = legacy::write_parameters(&input);
     let expressions: Vec<&str> = [
         ("UpdateExpression", &input.update_expression),
@@ -167,25 +167,19 @@ pub(crate) fn action(verb: Verb, mut input: WriteInput) -> Result<WriteAction, A
         None => legacy::expected(input.expected.take(), input.conditional_operator.as_deref())?,
     };
     placeholders.all_used()?;
-    let key = || input.key.clone().unwrap_or_default().0;
-    Ok(match (verb, update) {
-        (Verb::Put, _) => WriteAction::Put {
+    let key = input.key.take().unwrap_or_default().0;
+    Ok(match (verb, update, condition) {
+        (Verb::Put, _, condition) => WriteOp::Put {
             item: input.item.take().unwrap_or_default().0,
             condition,
         },
-        (Verb::Update, Some(update)) => WriteAction::Update {
-            key: key(),
+        (_, Some(update), condition) => WriteOp::Update {
+            key,
             update,
             condition,
         },
-        (Verb::Delete, _) => WriteAction::Delete {
-            key: key(),
-            condition,
-        },
-        (Verb::Check | Verb::Update, _) => WriteAction::Check {
-            key: key(),
-            condition,
-        },
+        (Verb::Check, None, Some(condition)) => WriteOp::Check { key, condition },
+        (_, None, condition) => WriteOp::Delete { key, condition },
     })
 }
 
@@ -213,16 +207,16 @@ fn refuse_placeholders(verb: Verb, input: &WriteInput) -> Result<(), ApiError> {
 pub(crate) fn check_against(
     record: &TableRecord,
     schema: &KeySchema,
-    action: &WriteAction,
+    op: &WriteOp,
 ) -> Result<(), ApiError> {
-    match action {
-        WriteAction::Put { item, .. } => {
+    match op {
+        WriteOp::Put { item, .. } => {
             schema.check_item(item)?;
             for (name, index) in record.index_schemas() {
                 index.check_indexed(name, item)?;
             }
         }
-        WriteAction::Update { key, update, .. } => {
+        WriteOp::Update { key, update, .. } => {
             schema.check_key(key)?;
             if let Some(name) = update
                 .touched()
@@ -235,22 +229,26 @@ pub(crate) fn check_against(
                 )));
             }
         }
-        WriteAction::Delete { key, .. } | WriteAction::Check { key, .. } => schema.check_key(key)?,
+        WriteOp::Delete { key, .. } | WriteOp::Check { key, .. } | WriteOp::Expire { key, .. } => {
+            schema.check_key(key)?;
+        }
     }
     Ok(())
 }
 
 /// What a write cost.
 pub(crate) fn consumed(record: &TableRecord, answer: &WriteAnswer) -> Consumed {
-    let mut consumed = Consumed::of_table(Units::write(answer.old_bytes.max(answer.new_bytes)));
-    for index in &record.local_indexes {
-        if let Some(units) = answer.index_units.get(&index.number.0) {
-            consumed.local.insert(index.name.clone(), Units::whole(*units));
-        }
-    }
-    for index in &record.global_indexes {
-        if let Some(units) = answer.index_units.get(&index.number.0) {
-            consumed.global.insert(index.name.clone(), Units::whole(*units));
+    let bytes = answer.old_bytes.max(answer.new_bytes);
+    let mut consumed = Consumed::of_table(Units::write(bytes as u64));
+    for cost in &answer.index_units {
+        let number = IndexNumber(cost.index);
+        let units = Units::whole(cost.units);
+        if cost.local {
+            let index = record.local_indexes.iter().find(|i| i.number == number);
+            consumed.local.extend(index.map(|i| (i.name.clone(), units)));
+        } else {
+            let index = record.global_indexes.iter().find(|i| i.number == number);
+            consumed.global.extend(index.map(|i| (i.name.clone(), units)));
         }
     }
     consumed

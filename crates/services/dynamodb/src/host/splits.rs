@@ -1,0 +1,128 @@
+//! Splitting a partition in two.
+//!
+//! ```text
+//! record Serving --decided, number taken--> Splitting{at, right} --command applied--> two states on each replica
+//!   --one transaction--> left record with the smaller range, right record; both Serving
+//! ```
+//!
+//! Each arrow can be repeated. Between the second and the third the right half answers under its number, and nobody is
+//! told of it: who asks for it is sent away and asks again.
+
+use std::sync::Arc;
+
+use quorate_control::{CatalogError, Txn};
+use quorate_dynamo_store::{Effect, PartitionId, PartitionStats};
+
+use crate::host::duties::{DutyError, command};
+use crate::host::partition_host::PartitionHost;
+use crate::host::replica::Replica;
+use crate::messages::Refusal;
+use crate::model::{HashRange, IdCounter, PartitionNumber, PartitionRecord, PartitionState};
+
+/// Whether a partition has become too large.
+pub(crate) fn is_due(record: &PartitionRecord, stats: &PartitionStats, split_bytes: u64) -> bool {
+    record.state == PartitionState::Serving
+        && stats.bytes >= split_bytes
+        && record.range.first < record.range.last
+}
+
+/// Takes the next steps of a split.
+pub(crate) async fn drive(
+    host: &Arc<PartitionHost>,
+    replica: &Arc<Replica>,
+    record: &PartitionRecord,
+) -> Result<(), DutyError> {
+    replica.lead().await?;
+    let (at, right) = match record.state {
+        PartitionState::Splitting { at, right } => (at, right),
+        _ => match decide(host, replica).await? {
+            Some(decided) => decided,
+            None => return Ok(()),
+        },
+    };
+    if replica.partition.spec().range.last >= at {
+        let halves = replica.partition.measure_split(at)?;
+        let split = Effect::Split {
+            at,
+            right: PartitionId(right.0),
+            right_items: halves.right_items,
+            right_bytes: halves.right_bytes,
+        };
+        command(replica, &split).await?;
+    }
+    publish(host, replica.number, at, right).await
+}
+
+/// Chooses where to split, takes a number for the right half, and writes both down.
+async fn decide(
+    host: &PartitionHost,
+    replica: &Replica,
+) -> Result<Option<(u64, PartitionNumber)>, DutyError> {
+    let Some(plan) = replica.partition.split_plan()? else {
+        return Ok(None);
+    };
+    let id = replica.number.record_id();
+    let counter = host.catalog.read::<IdCounter>(IdCounter::ID).await?;
+    let read = host.catalog.read::<PartitionRecord>(&id).await?;
+    let (Some(counter), Some(read)) = (counter, read) else {
+        return Ok(None);
+    };
+    if let PartitionState::Splitting { at, right } = read.record.state {
+        return Ok(Some((at, right)));
+    }
+    let mut numbers = counter.record.clone();
+    let right = numbers.next_partition();
+    let mut record = read.record.clone();
+    record.state = PartitionState::Splitting { at: plan.at, right };
+    let txn = Txn::new()
+        .replace(&counter, &numbers)
+        .replace(&read, &record);
+    match host.catalog.commit(txn).await {
+        Ok(_) => {
+            tracing::info!(partition = %replica.number, %right, at = plan.at, "a partition is split");
+            Ok(Some((plan.at, right)))
+        }
+        Err(CatalogError::Conflict { .. }) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Gives each half its record.
+async fn publish(
+    host: &PartitionHost,
+    left: PartitionNumber,
+    at: u64,
+    right: PartitionNumber,
+) -> Result<(), DutyError> {
+    let read = host.catalog.read::<PartitionRecord>(&left.record_id()).await?;
+    let Some(read) = read else {
+        return Ok(());
+    };
+    let still = matches!(read.record.state, PartitionState::Splitting { right: r, .. } if r == right);
+    if !still {
+        return Ok(());
+    }
+    let Some(last_of_left) = at.checked_sub(1) else {
+        let why = String::from("a split at the first position of all");
+        return Err(Refusal::Unavailable(why).into());
+    };
+    let mut left_record = read.record.clone();
+    left_record.range.last = last_of_left;
+    left_record.state = PartitionState::Serving;
+    let right_record = PartitionRecord {
+        range: HashRange {
+            first: at,
+            last: read.record.range.last,
+        },
+        state: PartitionState::Serving,
+        split_off: Some(left),
+        ..read.record.clone()
+    };
+    let txn = Txn::new()
+        .replace(&read, &left_record)
+        .insert(&right.record_id(), &right_record);
+    match host.catalog.commit(txn).await {
+        Ok(_) | Err(CatalogError::Conflict { .. }) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
