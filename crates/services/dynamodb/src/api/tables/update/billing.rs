@@ -149,16 +149,11 @@ pub(super) fn set_provisioned(
 }
 
 fn unchanged(owner: Owner<'_>, throughput: &Throughput) -> ApiError {
-    let (Throughput { read, write, .. }, whose) = (
-        throughput,
-        match owner {
-            Owner::Table => String::from("the table"),
-            Owner::Index(name) => format!("index {name}"),
-        },
-    );
-    let which = match owner {
-        Owner::Table => String::from("the table"),
-        Owner::Index(name) => format!("the index {name}"),
+    let Throughput { read, write, .. } = throughput;
+    // AWS says "the index" once and "index" afterwards.
+    let (which, whose) = match owner {
+        Owner::Table => (String::from("the table"), String::from("the table")),
+        Owner::Index(name) => (format!("the index {name}"), format!("index {name}")),
     };
     ApiError::validation(format!(
         "The provisioned throughput for {which} will not change. The requested value equals the current value. Current \
