@@ -17,6 +17,8 @@ const WRITE_ATTEMPTS_MAX: usize = 16;
 pub(crate) struct Context<'a> {
     pub(crate) region: &'a DynamoDbRegion,
     pub(crate) account: &'a AccountId,
+    /// The host and port that the caller called.
+    pub(crate) host: &'a str,
 }
 
 impl Context<'_> {

@@ -48,15 +48,13 @@ impl DynamoDbService {
         let region = self.regions.get(&call.region).ok_or_else(|| {
             ApiError::validation(format!("This gateway does not serve {}", call.region))
         })?;
+        let header = |name: &str| call.headers.get(name).and_then(|v| v.to_str().ok());
         let context = Context {
             region,
             account: &call.account,
+            host: header("host").unwrap_or("localhost"),
         };
-        let target = call
-            .headers
-            .get("x-amz-target")
-            .and_then(|v| v.to_str().ok());
-        let operation = target
+        let operation = header("x-amz-target")
             .and_then(|t| t.strip_prefix("DynamoDB_20120810."))
             .ok_or_else(ApiError::unknown_operation)?;
         let body = unpack(&call.headers, &call.body)?;

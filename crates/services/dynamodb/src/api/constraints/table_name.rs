@@ -74,12 +74,12 @@ pub(crate) fn table_of<'t>(context: &Context<'_>, text: &'t str) -> Result<&'t s
     }
     text.split_once(":table/")
         .map(|(_, name)| name)
-        .filter(|name| is_name(name))
+        .filter(|name| is_table_name(name))
         .ok_or_else(|| invalid("Invalid resource type in"))
 }
 
 /// Whether the text is a table's name.
-pub(crate) fn is_name(text: &str) -> bool {
+pub(crate) fn is_table_name(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     (NAME_LENGTH_MIN..=NAME_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits)
 }

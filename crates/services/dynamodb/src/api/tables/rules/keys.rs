@@ -45,7 +45,7 @@ pub(in crate::api::tables) fn table_keys(
 }
 
 /// Every attribute of the key has a definition.
-pub(super) fn keys_are_defined(
+pub(in crate::api::tables) fn keys_are_defined(
     keys: &[KeyElement],
     defined: &[AttributeDefinition],
 ) -> Result<(), ApiError> {
