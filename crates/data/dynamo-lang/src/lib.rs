@@ -5,6 +5,7 @@
 
 mod error;
 mod expression;
+pub mod legacy;
 mod number;
 mod path;
 mod value;
