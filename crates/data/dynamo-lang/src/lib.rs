@@ -8,6 +8,7 @@ pub mod json;
 mod key;
 pub mod key_codec;
 mod expression;
+pub mod legacy;
 mod number;
 mod path;
 mod size;

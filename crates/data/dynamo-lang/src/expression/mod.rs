@@ -23,6 +23,13 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::values;
+
+pub(crate) use compare::order;
+pub(crate) use condition::{Operand, Step, Test};
+pub(crate) use tree::Comparator;
+pub(crate) use update::{Action, ValueStep};
 
 pub use condition::{Condition, ConditionKind};
 pub use key_condition::{KeyCondition, SortCondition};
