@@ -58,6 +58,12 @@ pub(crate) enum Op {
     },
     /// The second half.
     Finish { txn: TxnId, commit: bool },
+    /// At the ledger: what a transaction comes to, decided by whoever asks first.
+    Decide {
+        txn: TxnId,
+        commit: bool,
+        begun_ms: u64,
+    },
     /// Changes of a base partition for an index partition, behind those of earlier sources.
     Index {
         fences: Vec<SourceId>,
@@ -76,8 +82,6 @@ pub(crate) enum Answer {
         item: Option<Item>,
         bytes: u64,
         version: u64,
-        /// Whether a transaction has it locked.
-        locked: bool,
     },
     /// Items of a query or scan.
     Page(Page),
@@ -89,6 +93,8 @@ pub(crate) enum Answer {
     Prepared(Vec<WriteAnswer>),
     /// They are not: what is wrong with each of them, if anything is.
     NotPrepared(Vec<Option<NotWritten>>),
+    /// What the transaction came to: true for commit.
+    Decided(bool),
     /// Done.
     Done,
     /// How far the replica is.
@@ -143,6 +149,8 @@ pub(crate) enum Refusal {
     NotLeader(Option<NodeId>),
     /// The key is not in this partition's range (any more), or the replica is not on this node.
     Elsewhere,
+    /// AWS's `ValidationException`, with its words.
+    Invalid(String),
     /// Not done: no quorum, or the partition is still being brought up.
     Unavailable(String),
     /// Nobody knows whether it was done.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quorate_base::UnixMillis;
-use quorate_control::{CatalogError, Txn};
-use quorate_dynamo_store::{Effect, Outcome, PartitionId, WriteOp};
+use quorate_control::CatalogError;
+use quorate_dynamo_store::{Effect, Outcome, WriteOp};
 
 use crate::host::known::Known;
 use crate::host::machine::Fate;
@@ -20,9 +20,7 @@ use crate::host::replica::Replica;
 use crate::host::spec::{fed_indexes, ttl_attribute};
 use crate::host::{feed, splits, transactions};
 use crate::messages::Refusal;
-use crate::model::{
-    IndexNumber, PartitionNumber, PartitionRecord, PartitionState, TableRecord,
-};
+use crate::model::{IndexNumber, PartitionNumber, PartitionRecord, PartitionState, TableRecord};
 use crate::routing::RouteError;
 
 /// Pause between two looks for expired items of one partition.
@@ -184,7 +182,7 @@ impl Work {
                 global_indexes: fed_indexes(&self.table),
                 ttl_attribute: ttl_attribute(&self.table),
             };
-            command(replica, &effect).await?;
+            replica.command(&effect).await?;
         }
         if self.locked {
             transactions::end_old(host, replica).await?;
@@ -218,7 +216,8 @@ impl Work {
                 after,
                 limit: BACKFILL_ITEMS,
             };
-            match command(replica, &effect).await? {
+            let term = replica.lead().await?;
+            match replica.outcome(term, effect.encode()).await? {
                 Fate::Applied(Some(Outcome::Next(Some(row)))) => after = Some(row),
                 Fate::Applied(Some(Outcome::Next(None))) => break,
                 other => {
@@ -233,12 +232,6 @@ impl Work {
         feed::drain(host, replica, &self.table).await?;
         change(host, replica.number, |record| record.backfilled.insert(index)).await
     }
-}
-
-/// Proposes an effect that depends on nothing that was read.
-pub(crate) async fn command(replica: &Replica, effect: &Effect) -> Result<Fate, Refusal> {
-    let term = replica.lead().await?;
-    replica.propose(term, effect.encode()).await
 }
 
 /// Changes the partition's record.

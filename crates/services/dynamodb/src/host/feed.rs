@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use quorate_dynamo_store::{Effect, OutboxEntry};
 
-use crate::host::duties::{DutyError, command};
+use crate::host::duties::DutyError;
 use crate::host::partition_host::PartitionHost;
 use crate::host::replica::Replica;
 use crate::messages::{Op, Refusal};
@@ -42,7 +42,7 @@ pub(crate) async fn drain(
         for (to, entries) in by_partition(host, table, entries)? {
             send(host, replica, to, entries).await?;
         }
-        command(replica, &Effect::TrimOutbox { upto }).await?;
+        replica.command(&Effect::TrimOutbox { upto }).await?;
     }
 }
 

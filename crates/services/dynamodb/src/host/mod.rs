@@ -9,9 +9,13 @@
 //! - A leader evaluates nothing before it has applied all that earlier leaders had committed.
 
 mod duties;
+mod feed;
+mod known;
 mod machine;
 mod partition_host;
 mod replica;
+mod spec;
 mod splits;
+mod transactions;
 
-pub use partition_host::{HostConfig, PartitionHost};
+pub use partition_host::{HostConfig, HostError, PartitionHost};

@@ -1,7 +1,8 @@
 //! One replica of one partition: its state, its place in the Raft group, and how it answers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,22 +10,27 @@ use tokio::time::Instant;
 use quorate_base::{NodeId, UnixMillis};
 use quorate_consensus::{GroupError, HostedGroup, Voter, VoterId};
 use quorate_dynamo_lang::{Item, Projection};
-use quorate_dynamo_store::{ItemKey, Latch, Partition, ReadItem, WriteError, WriteOp};
+use quorate_dynamo_store::{
+    Effect, Evaluated, ItemKey, Latch, Outcome, Partition, ReadError, ReadItem, WriteAnswer,
+    WriteError, WriteOp,
+};
 
-use crate::host::machine::{Outcome, command, outcome};
-use crate::messages::{Answer, Freshness, Op, Refusal};
+use crate::host::machine::{Fate, command, fate};
+use crate::host::transactions;
+use crate::messages::{Answer, Freshness, Measured, Op, Refusal};
 use crate::model::PartitionNumber;
 
 /// Longest wait for a quorum.
 const QUORUM_TIMEOUT: Duration = Duration::from_secs(3);
-/// Evaluations of one write: each one after the first was made in a term that ended before the command was appended.
-const EVALUATIONS_MAX: usize = 3;
+/// Evaluations of one write: each one after the first was made in a term, or with index definitions, that were replaced
+/// before the command was applied.
+pub(crate) const EVALUATIONS_MAX: usize = 4;
 /// Reads of one question: each one after the first was made under a lease that ran out before it was done.
 const READS_MAX: usize = 3;
 /// Longest wait of a strong read for a transaction that has the item locked.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
-/// Pause between two looks at a locked item.
-const LOCK_LOOK: Duration = Duration::from_millis(5);
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Pause between two looks at something that another one is about to end.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A replica that runs.
 pub(crate) struct Replica {
@@ -32,8 +38,23 @@ pub(crate) struct Replica {
     pub(crate) partition: Partition,
     pub(crate) group: HostedGroup,
     pub(crate) voters: Vec<Voter>,
+    /// Whether a task does this replica's duties.
+    pub(crate) busy: AtomicBool,
     /// The last term in which this replica led with all earlier commands applied.
     ready_term: AtomicU64,
+    /// Index partitions that refuse what was sent before this generation.
+    fenced: Mutex<HashSet<(PartitionNumber, u32)>>,
+}
+
+/// What a proposed effect came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It was carried out, or there was nothing to do.
+    Done,
+    /// It was not carried out: evaluate again.
+    Again,
+    /// It was not carried out: the state does not allow it.
+    Refused,
 }
 
 impl Replica {
@@ -48,7 +69,9 @@ impl Replica {
             partition,
             group,
             voters,
+            busy: AtomicBool::new(false),
             ready_term: AtomicU64::new(0),
+            fenced: Mutex::default(),
         }
     }
 
@@ -66,17 +89,51 @@ impl Replica {
             }
             Op::Scan { plan, freshness } => {
                 let page = self.read(freshness, |p| p.scan(&plan)).await?;
-                Ok(Answer::Page(page))
+                // A range only shrinks: what has it all after the read had it all during the read.
+                let own = self.partition.spec().range;
+                if own.contains(plan.range.first) && own.contains(plan.range.last) {
+                    Ok(Answer::Page(page))
+                } else {
+                    Err(Refusal::Elsewhere)
+                }
             }
-            Op::Write(op) => self.write(&op).await,
-            Op::Prepare { txn, anchor, ops } => self.prepare(txn, &anchor, &ops).await,
-            Op::Finish { txn, commit } => self.finish(txn, commit).await,
-            Op::Index(batch) => {
-                let term = self.lead().await?;
-                let effect = self.partition.index_effect(&batch);
-                self.propose(term, effect).await?;
-                Ok(Answer::Done)
+            Op::Write { write, images } => self.write(&write, images).await,
+            Op::Prepare {
+                txn,
+                anchor,
+                writes,
+            } => transactions::prepare(self, txn, &anchor, &writes).await,
+            Op::Finish { txn, commit } => transactions::finish(self, txn, commit).await,
+            Op::Decide {
+                txn,
+                commit,
+                begun_ms,
+            } => transactions::decide(self, txn, commit, begun_ms).await,
+            Op::Index {
+                fences,
+                source,
+                entries,
+            } => {
+                for source in fences {
+                    self.command(&Effect::Fence { source }).await?;
+                }
+                match self.command(&Effect::IndexBatch { source, entries }).await? {
+                    Settled::Done => Ok(Answer::Done),
+                    _ => Err(Refusal::Elsewhere),
+                }
             }
+            Op::Measure => Ok(Answer::Measured(self.measure())),
+        }
+    }
+
+    fn measure(&self) -> Measured {
+        let stats = self.partition.stats();
+        Measured {
+            leads: self.group.leadership().own,
+            applied: self.group.applied_index(),
+            items: stats.items,
+            bytes: stats.bytes,
+            outbox: stats.outbox,
         }
     }
 
@@ -89,10 +146,8 @@ impl Replica {
         if self.ready_term.load(Ordering::Acquire) == leadership.term {
             return Ok(leadership.term);
         }
-        self.group
-            .read_permit(QUORUM_TIMEOUT)
-            .await
-            .map_err(|e| self.not_done(e))?;
+        let permit = self.group.read_permit(QUORUM_TIMEOUT).await;
+        permit.map_err(not_done)?;
         // The permit is this term's only if the term is still the same.
         let after = self.group.leadership();
         if !after.own || after.term != leadership.term {
@@ -108,32 +163,22 @@ impl Replica {
         Some(voter.node.clone())
     }
 
-    /// A refusal of something that was surely not done.
-    fn not_done(&self, e: GroupError) -> Refusal {
-        match e {
-            GroupError::NotLeader(voter) => Refusal::NotLeader(voter.map(|v| v.node)),
-            GroupError::Unavailable(why) => Refusal::Unavailable(why),
-        }
-    }
-
     /// Reads the state, as fresh as it is asked for.
     async fn read<T>(
         &self,
         freshness: Freshness,
-        read: impl Fn(&Partition) -> Result<T, quorate_dynamo_store::StoreError>,
+        read: impl Fn(&Partition) -> Result<T, ReadError>,
     ) -> Result<T, Refusal> {
         for _ in 0..READS_MAX {
             let permit = match freshness {
                 Freshness::Eventual => None,
-                Freshness::Strong => Some(
-                    self.group
-                        .read_permit(QUORUM_TIMEOUT)
-                        .await
-                        .map_err(|e| self.not_done(e))?,
-                ),
+                Freshness::Strong => {
+                    let permit = self.group.read_permit(QUORUM_TIMEOUT).await;
+                    Some(permit.map_err(not_done)?)
+                }
             };
-            let found = read(&self.partition).map_err(store_refusal)?;
-            if permit.is_none_or(|p| p.still_valid()) {
+            let found = read(&self.partition).map_err(unread)?;
+            if permit.is_none_or(|permit| permit.still_valid()) {
                 return Ok(found);
             }
         }
@@ -150,55 +195,57 @@ impl Replica {
     ) -> Result<Answer, Refusal> {
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
-            let ReadItem {
-                item,
-                version,
-                locked,
-                bytes,
-            } = self.read(freshness, |p| p.get(key)).await?;
-            // What the transaction will do is not known here: the read comes after it.
-            if freshness == Freshness::Strong && locked.is_some() {
+            let found: ReadItem = self.read(freshness, |p| p.read(key)).await?;
+            // What the transaction comes to is not known here yet: the read comes after it.
+            if freshness == Freshness::Strong && found.locked.is_some() {
                 if Instant::now() >= deadline {
                     let why = "the item is locked by a transaction";
                     return Err(Refusal::Unavailable(why.to_owned()));
                 }
-                tokio::time::sleep(LOCK_LOOK).await;
+                tokio::time::sleep(LOOK_PAUSE).await;
                 continue;
             }
             let item = match projection {
-                Some(projection) => item.map(|item| projection.project(&item)),
-                None => item,
+                Some(projection) => found.item.map(|item| projection.project(&item)),
+                None => found.item,
             };
             return Ok(Answer::Item {
                 item,
-                bytes,
-                version,
+                bytes: found.bytes as u64,
+                version: found.version,
             });
         }
     }
 
-    async fn write(self: &Arc<Self>, op: &WriteOp) -> Result<Answer, Refusal> {
+    /// Makes one write.
+    pub(crate) async fn write(
+        self: &Arc<Self>,
+        op: &WriteOp,
+        images: bool,
+    ) -> Result<Answer, Refusal> {
         for _ in 0..EVALUATIONS_MAX {
             let term = self.lead().await?;
-            let key = self.partition.key_of(op).map_err(refused_key)?;
-            let latch = self.partition.latch(&[key]).await;
+            let key = self.key(op)?;
+            let latch = self.latch(&[key]).await?;
             let now = UnixMillis::now().0;
             let evaluated = match self.partition.evaluate(now, op, &latch) {
+                Ok(evaluated) => evaluated,
                 Err(WriteError::WrongPartition) => return Err(Refusal::Elsewhere),
                 Err(_) => match self.evaluate_again(now, op, &latch).await? {
                     Ok(evaluated) => evaluated,
-                    Err(e) => return Ok(Answer::NotWritten(e)),
+                    Err(WriteError::WrongPartition) => return Err(Refusal::Elsewhere),
+                    Err(e) => return Ok(Answer::NotWritten(e.into())),
                 },
-                Ok(evaluated) => evaluated,
             };
+            // A write that changes nothing answers what is there: that it is, a quorum confirms with an empty command.
             let effect = evaluated.effect.unwrap_or_default();
             match self.settle_under(term, effect, latch).await? {
-                Outcome::Applied(_) => return Ok(Answer::Wrote(Box::new(evaluated.answer))),
-                Outcome::OtherTerm => {}
+                Settled::Done => return Ok(wrote(evaluated.answer, images)),
+                Settled::Again | Settled::Refused => {}
             }
         }
         Err(Refusal::Unavailable(String::from(
-            "leadership moved while the write was made",
+            "leadership or indexes changed while the write was made",
         )))
     }
 
@@ -209,13 +256,10 @@ impl Replica {
         now: u64,
         op: &WriteOp,
         latch: &Latch,
-    ) -> Result<Result<quorate_dynamo_store::Evaluated, WriteError>, Refusal> {
+    ) -> Result<Result<Evaluated, WriteError>, Refusal> {
         for _ in 0..READS_MAX {
-            let permit = self
-                .group
-                .read_permit(QUORUM_TIMEOUT)
-                .await
-                .map_err(|e| self.not_done(e))?;
+            let permit = self.group.read_permit(QUORUM_TIMEOUT).await;
+            let permit = permit.map_err(not_done)?;
             let again = self.partition.evaluate(now, op, latch);
             if permit.still_valid() {
                 return Ok(again);
@@ -226,36 +270,79 @@ impl Replica {
         )))
     }
 
+    /// A strong read of a write's refusal, as `evaluate_again`, for several writes.
+    pub(crate) async fn confirmed<T>(&self, look: impl Fn() -> T) -> Result<T, Refusal> {
+        for _ in 0..READS_MAX {
+            let permit = self.group.read_permit(QUORUM_TIMEOUT).await;
+            let permit = permit.map_err(not_done)?;
+            let found = look();
+            if permit.still_valid() {
+                return Ok(found);
+            }
+        }
+        Err(Refusal::Unavailable(String::from(
+            "the leader's lease ran out during the write",
+        )))
+    }
+
+    /// The key of what is written.
+    pub(crate) fn key(&self, op: &WriteOp) -> Result<ItemKey, Refusal> {
+        self.partition.key(op.key()).map_err(unread)
+    }
+
+    /// The latch of these keys.
+    pub(crate) async fn latch(&self, keys: &[ItemKey]) -> Result<Latch, Refusal> {
+        let latch = self.partition.latch(keys).await;
+        latch.map_err(|e| Refusal::Unavailable(e.to_string()))
+    }
+
     /// Proposes an effect that was evaluated under `latch`, and holds the latch until it is known what became of it.
     pub(crate) async fn settle_under(
         self: &Arc<Self>,
         term: u64,
         effect: Vec<u8>,
         latch: Latch,
-    ) -> Result<Outcome, Refusal> {
-        let proposed = self.propose(term, effect).await;
-        if let Err(Refusal::Unknown(_)) = &proposed {
+    ) -> Result<Settled, Refusal> {
+        let settled = self.propose(term, effect).await;
+        if let Err(Refusal::Unknown(_)) = &settled {
             let replica = self.clone();
             tokio::spawn(async move {
-                replica.settle(term).await;
+                replica.wait_out(term).await;
                 drop(latch);
             });
         }
-        proposed
+        settled
     }
 
-    /// Proposes an effect that was evaluated in `term`.
-    pub(crate) async fn propose(&self, term: u64, effect: Vec<u8>) -> Result<Outcome, Refusal> {
+    /// Proposes an effect that depends on nothing that was read.
+    pub(crate) async fn command(&self, effect: &Effect) -> Result<Settled, Refusal> {
+        let term = self.lead().await?;
+        self.propose(term, effect.encode()).await
+    }
+
+    async fn propose(&self, term: u64, effect: Vec<u8>) -> Result<Settled, Refusal> {
+        match self.outcome(term, effect).await? {
+            Fate::Applied(None | Some(Outcome::Applied | Outcome::Ignored | Outcome::Next(_))) => {
+                Ok(Settled::Done)
+            }
+            Fate::OtherTerm | Fate::Applied(Some(Outcome::Stale)) => Ok(Settled::Again),
+            Fate::Applied(Some(Outcome::WrongPartition)) => Err(Refusal::Elsewhere),
+            Fate::Applied(Some(Outcome::Refused)) => Ok(Settled::Refused),
+        }
+    }
+
+    /// Proposes an effect that was evaluated in `term`; what the partition said.
+    pub(crate) async fn outcome(&self, term: u64, effect: Vec<u8>) -> Result<Fate, Refusal> {
         let command = command(term, &effect);
         match self.group.propose(command, QUORUM_TIMEOUT).await {
-            Ok(reply) => outcome(&reply).map_err(|e| Refusal::Unknown(e.to_string())),
+            Ok(reply) => fate(&reply).map_err(|e| Refusal::Unknown(e.to_string())),
             Err(GroupError::NotLeader(voter)) => Err(Refusal::NotLeader(voter.map(|v| v.node))),
             Err(GroupError::Unavailable(why)) => Err(Refusal::Unknown(why)),
         }
     }
 
     /// Waits until all that this replica appended in `term` is applied, or the term is over.
-    async fn settle(&self, term: u64) {
+    async fn wait_out(&self, term: u64) {
         loop {
             let leadership = self.group.leadership();
             if !leadership.own || leadership.term != term {
@@ -264,29 +351,47 @@ impl Replica {
             // Commands are applied in order: what was appended before this empty one is applied when it is.
             match self.propose(term, Vec::new()).await {
                 Ok(_) => return,
-                Err(_) => tokio::time::sleep(LOCK_LOOK).await,
+                Err(_) => tokio::time::sleep(LOOK_PAUSE).await,
             }
         }
     }
 
-    /// The keys of operations of one transaction.
-    pub(crate) fn keys(&self, ops: &[WriteOp]) -> Result<Vec<ItemKey>, Refusal> {
-        ops.iter()
-            .map(|op| self.partition.key_of(op).map_err(refused_key))
-            .collect()
+    /// Whether an index partition has been told to refuse what was sent before this generation.
+    pub(crate) fn has_fenced(&self, index: PartitionNumber, generation: u32) -> bool {
+        let fenced = self.fenced.lock().expect("no holder panics");
+        fenced.contains(&(index, generation))
+    }
+
+    /// Notes that it has.
+    pub(crate) fn note_fenced(&self, index: PartitionNumber, generation: u32) {
+        let mut fenced = self.fenced.lock().expect("no holder panics");
+        fenced.insert((index, generation));
     }
 }
 
-fn refused_key(e: WriteError) -> Refusal {
+/// The answer to a write, without what nobody asked for.
+fn wrote(mut answer: WriteAnswer, images: bool) -> Answer {
+    if !images {
+        answer.old = None;
+        answer.new = None;
+        answer.updated_old.clear();
+        answer.updated_new.clear();
+    }
+    Answer::Wrote(Box::new(answer))
+}
+
+/// A refusal of something that was surely not done.
+fn not_done(e: GroupError) -> Refusal {
     match e {
-        WriteError::WrongPartition => Refusal::Elsewhere,
-        other => Refusal::Unavailable(other.to_string()),
+        GroupError::NotLeader(voter) => Refusal::NotLeader(voter.map(|v| v.node)),
+        GroupError::Unavailable(why) => Refusal::Unavailable(why),
     }
 }
 
-pub(crate) fn store_refusal(e: quorate_dynamo_store::StoreError) -> Refusal {
+fn unread(e: ReadError) -> Refusal {
     match e {
-        quorate_dynamo_store::StoreError::WrongPartition => Refusal::Elsewhere,
-        other => Refusal::Unavailable(other.to_string()),
+        ReadError::WrongPartition => Refusal::Elsewhere,
+        ReadError::Validation(e) => Refusal::Invalid(e.message),
+        ReadError::Store(e) => Refusal::Unavailable(e.to_string()),
     }
 }

@@ -11,9 +11,9 @@
 use std::sync::Arc;
 
 use quorate_control::{CatalogError, Txn};
-use quorate_dynamo_store::{Effect, PartitionId, PartitionStats};
+use quorate_dynamo_store::{Effect, PartitionId, PartitionStats, SplitPlan};
 
-use crate::host::duties::{DutyError, command};
+use crate::host::duties::DutyError;
 use crate::host::partition_host::PartitionHost;
 use crate::host::replica::Replica;
 use crate::messages::Refusal;
@@ -33,34 +33,47 @@ pub(crate) async fn drive(
     record: &PartitionRecord,
 ) -> Result<(), DutyError> {
     replica.lead().await?;
-    let (at, right) = match record.state {
-        PartitionState::Splitting { at, right } => (at, right),
-        _ => match decide(host, replica).await? {
+    let plan = plan(replica).await?;
+    let (at, right) = match (&record.state, &plan) {
+        (PartitionState::Splitting { at, right }, _) => (*at, *right),
+        (_, None) => return Ok(()),
+        (_, Some(plan)) => match decide(host, replica, plan.at).await? {
             Some(decided) => decided,
             None => return Ok(()),
         },
     };
     if replica.partition.spec().range.last >= at {
-        let halves = replica.partition.measure_split(at)?;
+        // Measured for another position, if the leader that chose this one is gone: then about right.
+        let halves = plan.unwrap_or(SplitPlan {
+            at,
+            right_items: 0,
+            right_bytes: 0,
+        });
         let split = Effect::Split {
             at,
             right: PartitionId(right.0),
             right_items: halves.right_items,
             right_bytes: halves.right_bytes,
         };
-        command(replica, &split).await?;
+        replica.command(&split).await?;
     }
     publish(host, replica.number, at, right).await
 }
 
-/// Chooses where to split, takes a number for the right half, and writes both down.
+/// Reads the partition to find its middle, off the async threads.
+async fn plan(replica: &Arc<Replica>) -> Result<Option<SplitPlan>, DutyError> {
+    let partition = replica.partition.clone();
+    let planned = tokio::task::spawn_blocking(move || partition.plan_split()).await;
+    let planned = planned.map_err(|e| Refusal::Unavailable(e.to_string()))?;
+    Ok(planned?)
+}
+
+/// Takes a number for the right half, and writes both down.
 async fn decide(
     host: &PartitionHost,
     replica: &Replica,
+    at: u64,
 ) -> Result<Option<(u64, PartitionNumber)>, DutyError> {
-    let Some(plan) = replica.partition.split_plan()? else {
-        return Ok(None);
-    };
     let id = replica.number.record_id();
     let counter = host.catalog.read::<IdCounter>(IdCounter::ID).await?;
     let read = host.catalog.read::<PartitionRecord>(&id).await?;
@@ -73,14 +86,14 @@ async fn decide(
     let mut numbers = counter.record.clone();
     let right = numbers.next_partition();
     let mut record = read.record.clone();
-    record.state = PartitionState::Splitting { at: plan.at, right };
+    record.state = PartitionState::Splitting { at, right };
     let txn = Txn::new()
         .replace(&counter, &numbers)
         .replace(&read, &record);
     match host.catalog.commit(txn).await {
         Ok(_) => {
-            tracing::info!(partition = %replica.number, %right, at = plan.at, "a partition is split");
-            Ok(Some((plan.at, right)))
+            tracing::info!(partition = %replica.number, %right, at, "a partition is split");
+            Ok(Some((at, right)))
         }
         Err(CatalogError::Conflict { .. }) => Ok(None),
         Err(e) => Err(e.into()),

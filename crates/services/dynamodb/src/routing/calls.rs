@@ -29,6 +29,12 @@ pub enum RouteError {
     /// There is no such table, index or partition.
     #[error("the partition is gone")]
     Gone,
+    /// The partition has not all positions that were asked for: it has split.
+    #[error("the partition has split")]
+    Moved,
+    /// AWS's `ValidationException`, with its words.
+    #[error("{0}")]
+    Invalid(String),
     /// Surely not done: nobody with a quorum was found in time.
     #[error("no leader was found: {0}")]
     Unavailable(String),
@@ -134,6 +140,10 @@ impl PartitionCalls {
                 op = question.op;
                 match answer {
                     Ok(Ok(answer)) => return Ok(answer),
+                    Ok(Err(Refusal::Elsewhere)) if matches!(op, Op::Scan { .. }) => {
+                        route.doubt(at);
+                        return Err(RouteError::Moved);
+                    }
                     Ok(Err(refusal)) => {
                         why = note_refusal(&route, at, refusal, repeatable)?;
                     }
@@ -162,6 +172,7 @@ impl PartitionCalls {
         loop {
             let route = self.find(to)?;
             let first = route.next_reader();
+            let mut moved = false;
             for target in route.replicas.iter().cycle().skip(first).take(route.replicas.len()) {
                 let question = Question {
                     partition: route.number,
@@ -171,9 +182,16 @@ impl PartitionCalls {
                 op = question.op;
                 match answer {
                     Ok(Ok(answer)) => return Ok(answer),
-                    Ok(Err(refusal)) => why = format!("{refusal:?}"),
+                    Ok(Err(Refusal::Invalid(words))) => return Err(RouteError::Invalid(words)),
+                    Ok(Err(refusal)) => {
+                        moved |= matches!(refusal, Refusal::Elsewhere);
+                        why = format!("{refusal:?}");
+                    }
                     Err(e) => why = e.to_string(),
                 }
+            }
+            if moved && matches!(op, Op::Scan { .. }) {
+                return Err(RouteError::Moved);
             }
             if Instant::now() >= deadline {
                 return Err(RouteError::Unavailable(why));
@@ -225,6 +243,7 @@ fn note_refusal(
             route.doubt(asked);
             Ok(String::from("no replica leads"))
         }
+        Refusal::Invalid(words) => Err(RouteError::Invalid(words)),
         Refusal::Elsewhere => {
             route.doubt(asked);
             Ok(String::from("the partition is being moved"))

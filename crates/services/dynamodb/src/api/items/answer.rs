@@ -51,7 +51,8 @@ impl From<RouteError> for ApiError {
         match e {
             RouteError::Gone => ApiError::no_table(),
             RouteError::Catalog(e) => e.into(),
-            other @ (RouteError::Unavailable(_) | RouteError::Unknown(_)) => {
+            RouteError::Invalid(words) => ApiError::validation(words),
+            other @ (RouteError::Moved | RouteError::Unavailable(_) | RouteError::Unknown(_)) => {
                 ApiError::internal(other.to_string())
             }
         }

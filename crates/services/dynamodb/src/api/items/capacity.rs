@@ -61,6 +61,13 @@ impl Units {
         self.plus(self)
     }
 
+    /// Half as much: what an eventual read costs against a strong one.
+    pub(crate) fn halved(self) -> Units {
+        Units {
+            halves: self.halves / 2,
+        }
+    }
+
     /// The sum.
     pub(crate) fn plus(self, other: Units) -> Units {
         Units {

@@ -66,7 +66,6 @@ pub(crate) async fn query(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8
     start_key::check_within(&source, &condition, start.as_ref())?;
     let pages = Pages {
         context,
-        table: &table,
         name,
         source: &source,
         filter: parsed.filter,
@@ -96,7 +95,6 @@ pub(crate) async fn scan(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8>
     start_key::check_segment(&source, segment, start.as_ref())?;
     let pages = Pages {
         context,
-        table: &table,
         name,
         source: &source,
         filter: parsed.filter,
@@ -120,9 +118,8 @@ fn answer(
     let report = Report::of(input.return_consumed_capacity.as_deref());
     let mut consumed = Consumed::default();
     source.charge(&mut consumed, Units::read(searched.bytes, strong));
-    for bytes in searched.fetched {
-        consumed.add(&Consumed::of_table(Units::read(bytes, strong)));
-    }
+    let fetched = Units::whole(searched.fetched_units);
+    consumed.table = consumed.table.plus(if strong { fetched } else { fetched.halved() });
     let items = searched.items.into_iter().map(WireItem).collect();
     body(&Output {
         items: (!selection.counts_only).then_some(items),
