@@ -4,6 +4,7 @@
 //! storage, of the network, or of a clock.
 
 mod error;
+mod expression;
 pub mod json;
 mod key;
 pub mod key_codec;
@@ -13,6 +14,10 @@ mod size;
 mod value;
 
 pub use error::ValidationError;
+pub use expression::{
+    Condition, ConditionKind, EXPRESSION_BYTES_MAX, KeyCondition, Placeholders, Projection,
+    SortCondition, Update, Updated,
+};
 pub use key::{EncodedKey, HASH_KEY_BYTES_MAX, KeySchema, RANGE_KEY_BYTES_MAX};
 pub use number::{Number, NumberError};
 pub use path::{Path, PathStep};
