@@ -146,7 +146,9 @@ pub(crate) async fn run(
     tasks.spawn(async move { keeper.keep(keeper_id, voters, caller, view).await });
     tasks.spawn(dynamodb.clone().run(stop.clone()));
     if let Some(replica) = replica.clone() {
-        tasks.spawn(quorate_dynamodb::controller::run_controller(replica.clone()));
+        tasks.spawn(quorate_dynamodb::controller::run_controller(
+            replica.clone(),
+        ));
         let standby_replace_after_ms = config.standby_replace_after_ms;
         tasks.spawn(run_controller(
             replica,

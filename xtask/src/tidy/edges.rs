@@ -29,6 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("quorate-consensus", &["quorate-base", "quorate-region"]),
     ("quorate-engines", &["quorate-base"]),
     ("quorate-dynamo-lang", &[]),
+    ("quorate-dynamo-store", &["quorate-dynamo-lang"]),
     (
         "quorate-control",
         &["quorate-base", "quorate-region", "quorate-consensus"],

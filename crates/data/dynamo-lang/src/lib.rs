@@ -4,10 +4,10 @@
 //! storage, of the network, or of a clock.
 
 mod error;
+mod expression;
 pub mod json;
 mod key;
 pub mod key_codec;
-mod expression;
 pub mod legacy;
 mod number;
 mod path;
@@ -15,11 +15,11 @@ mod size;
 mod value;
 
 pub use error::ValidationError;
-pub use key::{EncodedKey, HASH_KEY_BYTES_MAX, KeySchema, RANGE_KEY_BYTES_MAX};
 pub use expression::{
     Condition, ConditionKind, EXPRESSION_BYTES_MAX, KeyCondition, Placeholders, Projection,
     SortCondition, Update, Updated,
 };
+pub use key::{EncodedKey, HASH_KEY_BYTES_MAX, KeySchema, RANGE_KEY_BYTES_MAX};
 pub use number::{Number, NumberError};
 pub use path::{Path, PathStep};
 pub use size::{ITEM_BYTES_MAX, item_bytes, value_bytes};

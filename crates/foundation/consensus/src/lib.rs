@@ -21,8 +21,8 @@ mod types;
 
 pub use group::{Group, GroupConfig, GroupError, Leadership};
 pub use host::{
-    Command, DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup, Origin, Progress, ReadPermit,
-    Traffic,
+    Command, DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup, Origin, Progress,
+    ReadPermit, Traffic,
 };
 pub use machine::StateMachine;
 pub use types::{Voter, VoterId};

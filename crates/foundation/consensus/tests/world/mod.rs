@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use quorate_base::RegionName;
 use quorate_consensus::{
-    Command, DurableMachine, Faults, GroupError, GroupId, Host, HostConfig, HostedGroup, Origin, Voter,
+    Command, DurableMachine, Faults, GroupError, GroupId, Host, HostConfig, HostedGroup, Origin,
+    Voter,
 };
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{CertificateAuthority, Identity, NodeInfo, RegionMap};

@@ -58,7 +58,11 @@ impl ApiError {
     pub(crate) fn too_large() -> ApiError {
         ApiError {
             status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..ApiError::of(CORAL, "RequestEntityTooLarge", "The request's body is too large")
+            ..ApiError::of(
+                CORAL,
+                "RequestEntityTooLarge",
+                "The request's body is too large",
+            )
         }
     }
 

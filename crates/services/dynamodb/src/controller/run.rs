@@ -84,7 +84,10 @@ fn placeable(sessions: &Sessions, world: &World) -> Vec<NodeId> {
     let alive = sessions.sessions.iter().filter(|s| s.alive);
     let mut nodes: Vec<NodeId> = alive.map(|s| s.node.clone()).collect();
     let served: BTreeSet<_> = nodes.iter().map(NodeId::zone).collect();
-    let registered = world.nodes.iter().filter_map(|stored| stored.id.parse().ok());
+    let registered = world
+        .nodes
+        .iter()
+        .filter_map(|stored| stored.id.parse().ok());
     nodes.extend(registered.filter(|node: &NodeId| !served.contains(&node.zone())));
     nodes
 }

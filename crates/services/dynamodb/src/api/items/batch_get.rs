@@ -43,7 +43,10 @@ pub(crate) async fn batch_get_item(
     checks::batch_get(&input)?;
     let report = Report::of(input.return_consumed_capacity.as_deref());
     let asked = input.request_items.unwrap_or_default();
-    let count: usize = asked.values().map(|t| t.keys.as_ref().map_or(0, Vec::len)).sum();
+    let count: usize = asked
+        .values()
+        .map(|t| t.keys.as_ref().map_or(0, Vec::len))
+        .sum();
     if count > KEYS_MAX {
         return Err(ApiError::validation(
             "Too many items requested for the BatchGetItem call",
@@ -180,10 +183,7 @@ fn take(part: &Part, fetched: Vec<Fetched>, room: &mut u64) -> Result<Taken, Api
 /// The part of `UnprocessedKeys`: what was asked, with the keys that are left.
 fn again(asked: &KeysInput, left: Vec<Item>) -> Value {
     let mut part = Map::new();
-    part.insert(
-        String::from("Keys"),
-        left.iter().map(item_value).collect(),
-    );
+    part.insert(String::from("Keys"), left.iter().map(item_value).collect());
     if let Some(consistent) = asked.consistent_read {
         part.insert(String::from("ConsistentRead"), json!(consistent));
     }

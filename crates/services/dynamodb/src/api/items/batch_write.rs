@@ -136,10 +136,15 @@ async fn write_all(
         let part = &mut parts[one.table];
         match answer {
             Ok(Answer::Wrote(answer)) => {
-                part.consumed.add(&consumed(&part.route.table.record, &answer));
+                part.consumed
+                    .add(&consumed(&part.route.table.record, &answer));
                 if let Some(bytes) = answer.collection_bytes.filter(|_| sized) {
                     let hash = &part.route.table.record.schema().hash[0].0;
-                    let key = one.key.into_iter().filter(|(name, _)| name == hash).collect();
+                    let key = one
+                        .key
+                        .into_iter()
+                        .filter(|(name, _)| name == hash)
+                        .collect();
                     part.metrics.push(collection_metrics(&key, bytes));
                 }
             }
@@ -149,7 +154,11 @@ async fn write_all(
                 part.left.push(again(&one.write));
             }
             Ok(Answer::NotWritten(e)) => return Err(refused_write(e, false)),
-            Ok(_) => return Err(ApiError::internal("The partition answered another question")),
+            Ok(_) => {
+                return Err(ApiError::internal(
+                    "The partition answered another question",
+                ));
+            }
             Err(e) => return Err(e.into()),
         }
     }
@@ -182,7 +191,10 @@ fn answer(parts: Vec<Part>, report: Report, sized: bool) -> Vec<u8> {
         answer.insert(String::from("ConsumedCapacity"), Value::Array(capacity));
     }
     if sized && !metrics.is_empty() {
-        answer.insert(String::from("ItemCollectionMetrics"), Value::Object(metrics));
+        answer.insert(
+            String::from("ItemCollectionMetrics"),
+            Value::Object(metrics),
+        );
     }
     body(&answer)
 }

@@ -36,8 +36,18 @@ fn word(violations: &mut Violations, member: &str, value: Option<&String>, set: 
 /// `ReturnConsumedCapacity` and `ReturnItemCollectionMetrics`.
 pub(crate) fn reports(capacity: Option<&String>, metrics: Option<&String>) -> Result<(), ApiError> {
     let mut violations = Violations::new();
-    word(&mut violations, "ReturnConsumedCapacity", capacity, CAPACITY);
-    word(&mut violations, "ReturnItemCollectionMetrics", metrics, METRICS);
+    word(
+        &mut violations,
+        "ReturnConsumedCapacity",
+        capacity,
+        CAPACITY,
+    );
+    word(
+        &mut violations,
+        "ReturnItemCollectionMetrics",
+        metrics,
+        METRICS,
+    );
     violations.finish()
 }
 
@@ -53,7 +63,13 @@ pub(crate) fn get(input: &GetInput) -> Result<(), ApiError> {
     );
     violations.required(&Place::of("Key"), input.key.as_ref());
     if let Some(attributes) = &input.attributes_to_get {
-        violations.size(&Place::of("AttributesToGet"), attributes.len(), 1, 255, || String::from("[]"));
+        violations.size(
+            &Place::of("AttributesToGet"),
+            attributes.len(),
+            1,
+            255,
+            || String::from("[]"),
+        );
     }
     violations.finish()
 }
@@ -63,10 +79,22 @@ pub(crate) fn write(input: &WriteInput, puts: bool) -> Result<(), ApiError> {
     let mut violations = Violations::new();
     check_table_name(&mut violations, input.table_name.as_deref());
     for (member, value, set) in [
-        ("ReturnConsumedCapacity", &input.return_consumed_capacity, CAPACITY),
-        ("ReturnItemCollectionMetrics", &input.return_item_collection_metrics, METRICS),
+        (
+            "ReturnConsumedCapacity",
+            &input.return_consumed_capacity,
+            CAPACITY,
+        ),
+        (
+            "ReturnItemCollectionMetrics",
+            &input.return_item_collection_metrics,
+            METRICS,
+        ),
         ("ReturnValues", &input.return_values, RETURNS),
-        ("ConditionalOperator", &input.conditional_operator, OPERATORS),
+        (
+            "ConditionalOperator",
+            &input.conditional_operator,
+            OPERATORS,
+        ),
         (
             "ReturnValuesOnConditionCheckFailure",
             &input.return_values_on_condition_check_failure,
@@ -89,8 +117,16 @@ pub(crate) fn search(input: &SearchInput) -> Result<(), ApiError> {
     check_table_name(&mut violations, input.table_name.as_deref());
     for (member, value, set) in [
         ("Select", &input.select, SELECT),
-        ("ReturnConsumedCapacity", &input.return_consumed_capacity, CAPACITY),
-        ("ConditionalOperator", &input.conditional_operator, OPERATORS),
+        (
+            "ReturnConsumedCapacity",
+            &input.return_consumed_capacity,
+            CAPACITY,
+        ),
+        (
+            "ConditionalOperator",
+            &input.conditional_operator,
+            OPERATORS,
+        ),
     ] {
         word(&mut violations, member, value.as_ref(), set);
     }
@@ -131,6 +167,9 @@ pub(crate) fn attributes_to_get(attributes: &[String]) -> Result<Projection, Api
         }
     }
     Ok(Projection::of(
-        attributes.iter().map(|name| Path::top(name.as_str())).collect(),
+        attributes
+            .iter()
+            .map(|name| Path::top(name.as_str()))
+            .collect(),
     ))
 }

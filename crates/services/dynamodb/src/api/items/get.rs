@@ -39,7 +39,13 @@ pub(crate) async fn get_item(context: &Context<'_>, bytes: &Bytes) -> Result<Vec
     let schema = table.table.record.schema();
     schema.check_key(&key)?;
     let freshness = freshness(input.consistent_read);
-    let found = fetch(context, target::of_key(name, &schema, &key)?, key, projection, freshness);
+    let found = fetch(
+        context,
+        target::of_key(name, &schema, &key)?,
+        key,
+        projection,
+        freshness,
+    );
     let (item, size) = found.await?;
     let units = Units::read(size, freshness == Freshness::Strong);
     let report = Report::of(input.return_consumed_capacity.as_deref());
@@ -73,7 +79,9 @@ pub(crate) async fn fetch(
     };
     match context.region.calls.read(&to.into(), freshness, op).await? {
         Answer::Item { item, bytes, .. } => Ok((item, bytes)),
-        _ => Err(ApiError::internal("The partition answered another question")),
+        _ => Err(ApiError::internal(
+            "The partition answered another question",
+        )),
     }
 }
 
@@ -84,7 +92,10 @@ pub(crate) fn projection(
     names: &Names,
 ) -> Result<Option<Projection>, ApiError> {
     if let (Some(_), Some(_)) = (attributes, expression) {
-        return Err(checks::mixed(&["AttributesToGet"], &["ProjectionExpression"]));
+        return Err(checks::mixed(
+            &["AttributesToGet"],
+            &["ProjectionExpression"],
+        ));
     }
     if expression.is_none() && names.is_some() {
         return Err(ApiError::validation(

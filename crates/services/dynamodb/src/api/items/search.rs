@@ -5,9 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use quorate_dynamo_lang::json::WireItem;
-use quorate_dynamo_lang::{
-    Condition, ConditionKind, Item, KeyCondition, Placeholders, Projection,
-};
+use quorate_dynamo_lang::{Condition, ConditionKind, Item, KeyCondition, Placeholders, Projection};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
@@ -75,7 +73,9 @@ pub(crate) async fn query(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8
     };
     let forward = input.scan_index_forward != Some(false);
     let searched = pages.query(condition, forward, start).await?;
-    Ok(answer(&source, name, &input, &selection, freshness, searched))
+    Ok(answer(
+        &source, name, &input, &selection, freshness, searched,
+    ))
 }
 
 pub(crate) async fn scan(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8>, ApiError> {
@@ -103,7 +103,9 @@ pub(crate) async fn scan(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8>
         limit: input.limit.and_then(|limit| u32::try_from(limit).ok()),
     };
     let searched = pages.scan(segment, start).await?;
-    Ok(answer(&source, name, &input, &selection, freshness, searched))
+    Ok(answer(
+        &source, name, &input, &selection, freshness, searched,
+    ))
 }
 
 fn answer(
@@ -119,7 +121,9 @@ fn answer(
     let mut consumed = Consumed::default();
     source.charge(&mut consumed, Units::read(searched.bytes, strong));
     let fetched = Units::whole(searched.fetched_units);
-    consumed.table = consumed.table.plus(if strong { fetched } else { fetched.halved() });
+    consumed.table = consumed
+        .table
+        .plus(if strong { fetched } else { fetched.halved() });
     let items = searched.items.into_iter().map(WireItem).collect();
     body(&Output {
         items: (!selection.counts_only).then_some(items),
@@ -159,7 +163,9 @@ fn parse(input: &mut SearchInput, kind: Kind) -> Result<Parsed, ApiError> {
             "ExpressionAttributeNames can only be specified when using expressions",
         ));
     }
-    let uses_values = expressions.iter().any(|name| *name != "ProjectionExpression");
+    let uses_values = expressions
+        .iter()
+        .any(|name| *name != "ProjectionExpression");
     if values.is_some() && !uses_values {
         let which = match kind {
             Kind::Query => "FilterExpression and KeyConditionExpression are null",

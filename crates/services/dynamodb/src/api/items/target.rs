@@ -30,11 +30,7 @@ pub(crate) fn table(context: &Context<'_>, name: &str) -> Result<Arc<TableRoute>
 ///
 /// # Errors
 /// Never, after the check.
-pub(crate) fn of_key(
-    name: &str,
-    schema: &KeySchema,
-    key: &Item,
-) -> Result<Position, ApiError> {
+pub(crate) fn of_key(name: &str, schema: &KeySchema, key: &Item) -> Result<Position, ApiError> {
     let encoded = schema.encode(key).ok_or_else(|| {
         ApiError::validation("The provided key element does not match the schema")
     })?;

@@ -59,11 +59,7 @@ pub(crate) async fn update_item(context: &Context<'_>, body: &Bytes) -> Result<V
     write_item(context, body, Verb::Update).await
 }
 
-async fn write_item(
-    context: &Context<'_>,
-    bytes: &Bytes,
-    verb: Verb,
-) -> Result<Vec<u8>, ApiError> {
+async fn write_item(context: &Context<'_>, bytes: &Bytes, verb: Verb) -> Result<Vec<u8>, ApiError> {
     let mut input: WriteInput = read(bytes)?;
     checks::write(&input, verb == Verb::Put)?;
     let text = input.table_name.take();
@@ -87,7 +83,11 @@ async fn write_item(
     let answer = match context.region.calls.write(&to.into(), op).await? {
         Answer::Wrote(answer) => *answer,
         Answer::NotWritten(e) => return Err(refused_write(e, show_old)),
-        _ => return Err(ApiError::internal("The partition answered another question")),
+        _ => {
+            return Err(ApiError::internal(
+                "The partition answered another question",
+            ));
+        }
     };
     let consumed = consumed(record, &answer);
     let collection = answer.collection_bytes.filter(|_| metrics);
@@ -245,10 +245,14 @@ pub(crate) fn consumed(record: &TableRecord, answer: &WriteAnswer) -> Consumed {
         let units = Units::whole(cost.units);
         if cost.local {
             let index = record.local_indexes.iter().find(|i| i.number == number);
-            consumed.local.extend(index.map(|i| (i.name.clone(), units)));
+            consumed
+                .local
+                .extend(index.map(|i| (i.name.clone(), units)));
         } else {
             let index = record.global_indexes.iter().find(|i| i.number == number);
-            consumed.global.extend(index.map(|i| (i.name.clone(), units)));
+            consumed
+                .global
+                .extend(index.map(|i| (i.name.clone(), units)));
         }
     }
     consumed
