@@ -7,6 +7,7 @@ mod error;
 mod expression;
 pub mod legacy;
 mod number;
+pub mod partiql;
 mod path;
 mod value;
 

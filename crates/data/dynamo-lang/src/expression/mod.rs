@@ -5,6 +5,7 @@
 
 mod compare;
 mod condition;
+mod condition_builder;
 mod condition_check;
 mod key_condition;
 mod kind;
@@ -28,7 +29,9 @@ pub(crate) use tests::values;
 
 pub(crate) use compare::order;
 pub(crate) use condition::{Operand, Step, Test};
-pub(crate) use tree::Comparator;
+pub(crate) use condition_builder::ConditionBuilder;
+pub(crate) use paths::{check_clashes, find};
+pub(crate) use tree::{Arithmetic, Comparator};
 pub(crate) use update::{Action, ValueStep};
 
 pub use condition::{Condition, ConditionKind};
