@@ -14,7 +14,7 @@ mod value;
 pub use error::ValidationError;
 pub use expression::{
     Condition, ConditionKind, EXPRESSION_BYTES_MAX, KeyCondition, Placeholders, Projection,
-    SortCondition, Update, Updated,
+    SortCondition, Update, Updated, check_scalar_keys,
 };
 pub use number::{Number, NumberError};
 pub use path::{Path, PathStep};

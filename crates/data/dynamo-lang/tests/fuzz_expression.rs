@@ -2,6 +2,8 @@
 //!
 //! `QUORATE_FUZZ_SECONDS` says how long to go on; a second is the default.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -223,5 +225,5 @@ fn no_text_panics_a_parser() {
         assert!(outcome.is_ok(), "panicked on {text:?}");
         tried += 1;
     }
-    println!("{tried} texts");
+    assert!(tried > 0);
 }

@@ -37,6 +37,7 @@ pub(crate) use update::{Action, ValueStep};
 pub use condition::{Condition, ConditionKind};
 pub use key_condition::{KeyCondition, SortCondition};
 pub use kind::EXPRESSION_BYTES_MAX;
+pub use paths::check_scalar_keys;
 pub use placeholders::Placeholders;
 pub use projection::Projection;
 pub use update::{Update, Updated};
