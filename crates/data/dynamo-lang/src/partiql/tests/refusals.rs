@@ -169,6 +169,10 @@ fn functions_are_refused_with_their_place() {
             "{text}"
         );
     }
+    assert_eq!(
+        refusal("SELECT *\nFROM t\n WHERE oops(a)"),
+        "Unrecognized function: oops at 3:8:4"
+    );
     let text = update("ss = set_add(ss, ['x'])");
     let place = text.find("set_add(").unwrap() + "set_add(".len() + 1;
     assert_eq!(
