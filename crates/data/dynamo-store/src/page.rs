@@ -2,6 +2,7 @@
 
 use fjall::{Guard, Readable, Slice, Snapshot};
 use quorate_dynamo_lang::{Condition, Item, KeySchema, Projection, ValidationError, key_codec};
+use serde::{Deserialize, Serialize};
 
 use crate::derive;
 use crate::error::{ReadError, StoreError};
@@ -14,7 +15,7 @@ use crate::spec::{PartitionKind, PartitionSpec};
 const UNIT_BYTES: u64 = 4_096;
 
 /// Which rows are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IndexRef {
     /// The partition's own: a table's items, or a global index's rows.
     Table,
@@ -23,10 +24,12 @@ pub enum IndexRef {
 }
 
 /// What is wanted of the rows that are read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Wanted {
     /// The most rows to read, before the filter.
     pub limit: Option<u32>,
+    /// The most bytes to read, but one row at least; a page's limit if none is given.
+    pub bytes_max: Option<u64>,
     /// Which of them to answer.
     pub filter: Option<Condition>,
     /// Which parts of those.
@@ -38,7 +41,7 @@ pub struct Wanted {
 }
 
 /// Part of a query's or a scan's answer.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// The items, unless only the count is wanted.
     pub items: Vec<Item>,
@@ -145,12 +148,14 @@ impl Reader<'_> {
     pub(crate) fn page(&self, rows: impl Iterator<Item = Guard>) -> Result<Page, ReadError> {
         let mut page = Page::default();
         let mut last: Option<Slice> = None;
+        let page_bytes_max = self.inner.shared.limits.page_bytes_max;
+        let bytes_max = self.wanted.bytes_max.unwrap_or(page_bytes_max).min(page_bytes_max);
         for row in rows {
             let row = row.into_inner().map_err(StoreError::from);
             let (key, value) = self.inner.sound(row)?;
             let record = self.inner.sound(record::decode_record(&value))?;
             let bytes = page.bytes + u64::from(record.bytes);
-            if last.is_some() && bytes > self.inner.shared.limits.page_bytes_max {
+            if last.is_some() && bytes > bytes_max {
                 page.last = self.last_key(last.as_ref())?;
                 return Ok(page);
             }

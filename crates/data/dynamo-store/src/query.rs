@@ -7,6 +7,7 @@ use quorate_dynamo_lang::key_codec::{encode_into, encode_prefix, hash_position};
 use quorate_dynamo_lang::{
     AttributeValue, Item, KeyCondition, ScalarType, SortCondition, ValidationError,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::error::ReadError;
 use crate::layout;
@@ -15,7 +16,7 @@ use crate::partition::Partition;
 use crate::spec::PartitionSpec;
 
 /// A query of one page.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryPlan {
     /// Which rows.
     pub index: IndexRef,

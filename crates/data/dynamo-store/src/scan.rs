@@ -2,6 +2,7 @@
 
 use fjall::Readable;
 use quorate_dynamo_lang::Item;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ReadError;
 use crate::layout;
@@ -10,7 +11,7 @@ use crate::partition::Partition;
 use crate::spec::HashRange;
 
 /// A scan of one page.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScanPlan {
     /// Which rows.
     pub index: IndexRef,

@@ -1,9 +1,10 @@
 //! What is asked of a single item, and what is answered.
 
 use quorate_dynamo_lang::{Condition, Item, Update};
+use serde::{Deserialize, Serialize};
 
 /// A write of one item.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum WriteOp {
     /// The item takes the place of what is there.
     Put {
@@ -78,7 +79,7 @@ pub struct Evaluated {
 }
 
 /// What a write did; the caller answers of it what was asked for.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct WriteAnswer {
     /// The item before.
     pub old: Option<Item>,
@@ -99,7 +100,7 @@ pub struct WriteAnswer {
 }
 
 /// What a write costs in one index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexUnits {
     /// The index's number.
     pub index: u16,
