@@ -16,6 +16,8 @@ const INDEX_MAX: usize = 2_147_483_647;
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     tokens: Vec<Placed>,
+    /// The characters that begin lines after the first.
+    line_starts: Vec<usize>,
     at: usize,
     depth: usize,
     parameters: &'a [AttributeValue],
@@ -29,6 +31,11 @@ impl<'a> Cursor<'a> {
     ) -> Result<Cursor<'a>, ValidationError> {
         Ok(Cursor {
             tokens: tokens(statement).ok_or_else(|| not_well_formed(""))?,
+            line_starts: statement
+                .chars()
+                .enumerate()
+                .filter_map(|(at, letter)| (letter == '\n').then_some(at + 1))
+                .collect(),
             at: 0,
             depth: 0,
             parameters,
@@ -167,12 +174,14 @@ impl<'a> Cursor<'a> {
     /// "what at line:column:length", of the token with this number.
     pub(super) fn error_at(&self, what: &str, mark: usize) -> ValidationError {
         let placed = &self.tokens[mark.min(self.tokens.len() - 1)];
-        // Statements of several lines are counted as one: AWS's column was observed on one line only.
-        ValidationError::new(format!(
-            "{what} at 1:{}:{}",
-            placed.start + 1,
-            placed.length
-        ))
+        let line = self
+            .line_starts
+            .partition_point(|start| *start <= placed.start);
+        let line_start = line
+            .checked_sub(1)
+            .map_or(0, |before| self.line_starts[before]);
+        let (line, column) = (line + 1, placed.start - line_start + 1);
+        ValidationError::new(format!("{what} at {line}:{column}:{}", placed.length))
     }
 }
 
