@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use quorate_base::RegionName;
 use quorate_control::{EndpointPorts, Remote};
-use quorate_dynamodb::api::{DynamoDbRegion, DynamoDbService};
+use quorate_dynamodb::api::{DynamoDbRegion, DynamoDbService, NoFigures};
 use quorate_dynamodb::routing::{PartitionCalls, Routes};
 use quorate_gateway::front_door::{FrontDoor, FrontDoorConfig};
 use quorate_gateway::relay::{CancelHandler, Relay, RelayConfig};
@@ -94,6 +94,7 @@ impl Gateway {
                 name: region.name().clone(),
                 catalog: catalog.clone(),
                 calls: Arc::new(PartitionCalls::new(region.caller.clone(), routes)),
+                figures: Arc::new(NoFigures),
             });
             rds.push(RdsRegion {
                 name: region.name().clone(),

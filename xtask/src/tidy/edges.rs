@@ -50,8 +50,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-base",
             "quorate-wire",
             "quorate-region",
+            "quorate-consensus",
             "quorate-control",
             "quorate-dynamo-lang",
+            "quorate-dynamo-store",
         ],
     ),
     (
@@ -79,6 +81,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-control",
             "quorate-engines",
             "quorate-rds",
+            "quorate-dynamodb",
             "quorate-gateway",
             "quorate-oracle",
             "quorate-drills",

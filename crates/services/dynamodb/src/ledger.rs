@@ -42,7 +42,9 @@ fn schema() -> KeySchema {
 
 /// Where the item of that id is.
 pub(crate) fn position(id: &str) -> Position {
-    let encoded = schema().encode(&key(id)).unwrap_or_else(|| unreachable_key());
+    let encoded = schema()
+        .encode(&key(id))
+        .unwrap_or_else(|| unreachable_key());
     Position {
         table: TABLE.to_owned(),
         index: IndexNumber::TABLE,
@@ -75,7 +77,8 @@ fn second(second: u64) -> AttributeValue {
 }
 
 fn condition(text: &str, values: Option<Item>) -> Condition {
-    let mut placeholders = Placeholders::new(None, values).expect("the placeholders are well formed");
+    let mut placeholders =
+        Placeholders::new(None, values).expect("the placeholders are well formed");
     Condition::parse(ConditionKind::Condition, text, &mut placeholders)
         .expect("the condition is well formed")
 }

@@ -5,4 +5,8 @@
 
 pub mod api;
 pub mod controller;
+pub mod host;
+mod ledger;
+mod messages;
 pub mod model;
+pub mod routing;

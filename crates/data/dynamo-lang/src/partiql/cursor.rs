@@ -174,12 +174,13 @@ impl<'a> Cursor<'a> {
     /// "what at line:column:length", of the token with this number.
     pub(super) fn error_at(&self, what: &str, mark: usize) -> ValidationError {
         let placed = &self.tokens[mark.min(self.tokens.len() - 1)];
-        let earlier = self
+        let line = self
             .line_starts
-            .iter()
-            .filter(|start| **start <= placed.start);
-        let line = 1 + earlier.clone().count();
-        let column = 1 + placed.start - earlier.last().copied().unwrap_or(0);
+            .partition_point(|start| *start <= placed.start);
+        let line_start = line
+            .checked_sub(1)
+            .map_or(0, |before| self.line_starts[before]);
+        let (line, column) = (line + 1, placed.start - line_start + 1);
         ValidationError::new(format!("{what} at {line}:{column}:{}", placed.length))
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
-use crate::api::tables;
+use crate::api::{items, tables};
 
 /// Runs the operation and returns the answer's body.
 pub(crate) async fn dispatch(
@@ -12,6 +12,9 @@ pub(crate) async fn dispatch(
     context: &Context<'_>,
     body: &Bytes,
 ) -> Result<Vec<u8>, ApiError> {
+    if let Some(answer) = items::dispatch(operation, context, body).await {
+        return answer;
+    }
     tables::dispatch(operation, context, body)
         .await
         .unwrap_or_else(|| Err(ApiError::unknown_operation()))

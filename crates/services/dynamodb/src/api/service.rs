@@ -17,6 +17,7 @@ use crate::api::dispatch::dispatch;
 use crate::api::encoding::{pack, unpack};
 use crate::api::error::ApiError;
 use crate::api::figures::TableFigures;
+use crate::routing::PartitionCalls;
 
 /// What the API needs of one region.
 pub struct DynamoDbRegion {
@@ -24,6 +25,8 @@ pub struct DynamoDbRegion {
     pub name: RegionName,
     /// Its catalog.
     pub catalog: Catalog,
+    /// Where its items are.
+    pub calls: Arc<PartitionCalls>,
     /// How much its tables hold.
     pub figures: Arc<dyn TableFigures>,
 }

@@ -5,8 +5,8 @@
 //! the middle finds its commands refused, and the next one begins again from the partition's state.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use quorate_base::UnixMillis;
@@ -191,7 +191,7 @@ impl Work {
             splits::drive(host, replica, &self.record).await?;
         }
         if self.feeds {
-            feed::drain(host, replica, &self.table).await?;
+            feed::drain(host, replica).await?;
         }
         for index in &self.backfills {
             self.backfill(host, replica, *index).await?;
@@ -226,11 +226,14 @@ impl Work {
                 }
             }
             if replica.partition.stats().outbox > BACKFILL_OUTBOX_MAX {
-                feed::drain(host, replica, &self.table).await?;
+                feed::drain(host, replica).await?;
             }
         }
-        feed::drain(host, replica, &self.table).await?;
-        change(host, replica.number, |record| record.backfilled.insert(index)).await
+        feed::drain(host, replica).await?;
+        change(host, replica.number, |record| {
+            record.backfilled.insert(index)
+        })
+        .await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::host::duties::DutyError;
 use crate::host::partition_host::PartitionHost;
 use crate::host::replica::Replica;
 use crate::messages::{Op, Refusal};
-use crate::model::{IndexNumber, IndexStatus, PartitionNumber, TableRecord};
+use crate::model::{IndexNumber, IndexStatus, PartitionNumber};
 use crate::routing::{Destination, RouteError};
 
 /// Entries taken from the outbox at a time.
@@ -22,7 +22,6 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 pub(crate) async fn drain(
     host: &Arc<PartitionHost>,
     replica: &Arc<Replica>,
-    table: &TableRecord,
 ) -> Result<(), DutyError> {
     loop {
         replica.lead().await?;
@@ -39,7 +38,7 @@ pub(crate) async fn drain(
         let Some(upto) = entries.last().map(|entry| entry.sequence) else {
             return Ok(());
         };
-        for (to, entries) in by_partition(host, table, entries)? {
+        for (to, entries) in by_partition(host, replica.number, entries)? {
             send(host, replica, to, entries).await?;
         }
         replica.command(&Effect::TrimOutbox { upto }).await?;
@@ -49,12 +48,12 @@ pub(crate) async fn drain(
 /// The entries of each index partition, in their order. Those of an index that is gone are left out.
 fn by_partition(
     host: &PartitionHost,
-    table: &TableRecord,
+    replica: PartitionNumber,
     entries: Vec<OutboxEntry>,
 ) -> Result<Vec<(PartitionNumber, Vec<OutboxEntry>)>, DutyError> {
     let mut batches: Vec<(PartitionNumber, Vec<OutboxEntry>)> = Vec::new();
-    let name = &host.name_of(table).ok_or(RouteError::Gone)?;
-    let route = host.calls.table(name)?.ok_or(RouteError::Gone)?;
+    let name = host.name_of(replica).ok_or(RouteError::Gone)?;
+    let route = host.calls.table(&name)?.ok_or(RouteError::Gone)?;
     for entry in entries {
         let index = IndexNumber(entry.index);
         let wanted = route

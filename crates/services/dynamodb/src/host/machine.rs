@@ -80,7 +80,9 @@ impl PartitionMachine {
     }
 
     fn tell_of_splits(&self, effects: &[&[u8]]) {
-        let decoded = effects.iter().filter_map(|bytes| Effect::decode(bytes).ok());
+        let decoded = effects
+            .iter()
+            .filter_map(|bytes| Effect::decode(bytes).ok());
         for effect in decoded {
             if let Effect::Split { right, .. } = effect {
                 // Nobody listens any more when the node is about to end.

@@ -1,25 +1,25 @@
 //! All replicas of one node: brings them up and takes them down as the catalog says.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use quorate_base::NodeId;
 use quorate_consensus::{GroupError, GroupId, Host, Origin, Voter};
-use quorate_control::{Catalog, CatalogError, Mirror, NodeRecord, Stored};
+use quorate_control::{Catalog, CatalogError};
 use quorate_dynamo_store::{PartitionId, Store, StoreError};
 use quorate_region::transport::{Caller, Requester, Router};
 
 use crate::host::duties::Duties;
-use crate::host::machine::{PartitionMachine, SplitDone};
+use crate::host::known::Known;
+use crate::host::machine::{Bells, PartitionMachine, SplitDone};
 use crate::host::replica::Replica;
 use crate::host::spec::spec_of;
 use crate::messages::{Answer, PARTITION, Question, Refusal};
-use crate::model::{IndexNumber, PartitionNumber, PartitionRecord, PartitionState, TableRecord};
+use crate::model::{PartitionNumber, PartitionRecord};
 use crate::routing::{PartitionCalls, Routes};
 
 /// Longest time between two looks at the catalog and at the partitions that are led here.
@@ -55,7 +55,7 @@ pub struct PartitionHost {
     pub(crate) store: Store,
     pub(crate) calls: Arc<PartitionCalls>,
     replicas: RwLock<HashMap<PartitionNumber, Arc<Replica>>>,
-    splits: mpsc::UnboundedSender<SplitDone>,
+    bells: Bells,
     split_done: Mutex<Option<mpsc::UnboundedReceiver<SplitDone>>>,
 }
 
@@ -82,7 +82,10 @@ impl PartitionHost {
             groups,
             store,
             replicas: RwLock::default(),
-            splits,
+            bells: Bells {
+                splits,
+                work: Arc::new(Notify::new()),
+            },
             split_done: Mutex::new(Some(split_done)),
         }))
     }
@@ -139,6 +142,7 @@ impl PartitionHost {
             tokio::select! {
                 _ = bell.changed() => {}
                 Some(done) = split_done.recv() => self.start_right_half(done).await,
+                () = self.bells.work.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = stop.cancelled() => break,
             }
@@ -151,6 +155,7 @@ impl PartitionHost {
         if !known.refresh(&self.catalog)? {
             return Ok(());
         }
+        let mut incomplete = false;
         for stored in known.partitions.iter() {
             let Some(number) = PartitionNumber::of_record_id(&stored.id) else {
                 continue;
@@ -162,10 +167,11 @@ impl PartitionHost {
             if self.replica(number).is_none()
                 && let Err(e) = self.start(number, record, known).await
             {
-                known.incomplete = true;
+                incomplete = true;
                 tracing::warn!(partition = %number, error = %e, "a replica does not start");
             }
         }
+        known.incomplete = incomplete;
         for replica in self.replicas() {
             if !known.places(replica.number, &self.config.own.node) {
                 self.remove(&replica).await?;
@@ -183,29 +189,26 @@ impl PartitionHost {
     ) -> Result<(), LookError> {
         let id = PartitionId(number.0);
         let here = self.store.partition(id)?;
-        let table = known.tables.get(&record.table_name);
-        let Some(table) = table.filter(|t| t.record.number == record.table) else {
+        let Some(spec) = known.table_of(record).and_then(|t| spec_of(t, record)) else {
             return Ok(());
         };
         let waits_for_split = record
             .split_off
-            .is_some_and(|parent| self.replica(parent).is_some_and(|p| p.holds(record.range.first)));
+            .and_then(|parent| self.replica(parent))
+            .is_some_and(|left| left.partition.spec().range.contains(record.range.first));
         let partition = match here {
             Some(partition) => partition,
             // The left half has not split here yet: the split makes this one.
             None if waits_for_split => return Ok(()),
-            None => self.store.create(id, spec_of(&table.record, record))?,
+            None => self.store.create(id, spec)?,
         };
         let voters = known.voters(record);
-        // A half of a split, and a replica that takes another's place, come from a group that is already there.
-        let origin = record.founding().then(|| Origin {
-            preferred_leader: voters
-                .iter()
-                .find(|v| v.node == record.preferred)
-                .map_or(0, Voter::id),
+        let preferred = voters.iter().find(|v| v.node == record.preferred);
+        let origin = Origin {
+            preferred_leader: preferred.map_or(0, Voter::id),
             voters: voters.clone(),
-        });
-        self.launch(number, partition, voters, origin).await
+        };
+        self.launch(number, partition, voters, Some(origin)).await
     }
 
     async fn launch(
@@ -215,7 +218,8 @@ impl PartitionHost {
         voters: Vec<Voter>,
         origin: Option<Origin>,
     ) -> Result<(), LookError> {
-        let machine = PartitionMachine::new(number, partition.clone(), self.store.clone(), self.splits.clone());
+        let machine =
+            PartitionMachine::new(partition.clone(), self.store.clone(), self.bells.clone());
         let group = self
             .groups
             .start_group(GroupId(number.0), Arc::new(machine), origin)
@@ -246,6 +250,18 @@ impl PartitionHost {
         if let Err(e) = started {
             tracing::warn!(partition = %done.right, error = %e, "the right half of a split does not start");
         }
+    }
+
+    /// Has the partitions that are led here looked through.
+    pub(crate) fn ring(&self) {
+        self.bells.work.notify_one();
+    }
+
+    /// The name of a table, unless it has none any more.
+    pub(crate) fn name_of(&self, partition: PartitionNumber) -> Option<String> {
+        let id = partition.record_id();
+        let read = self.catalog.view().read::<PartitionRecord>(&id);
+        Some(read.ok()??.record.table_name)
     }
 
     async fn remove(&self, replica: &Replica) -> Result<(), LookError> {

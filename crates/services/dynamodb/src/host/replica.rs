@@ -117,7 +117,10 @@ impl Replica {
                 for source in fences {
                     self.command(&Effect::Fence { source }).await?;
                 }
-                match self.command(&Effect::IndexBatch { source, entries }).await? {
+                match self
+                    .command(&Effect::IndexBatch { source, entries })
+                    .await?
+                {
                     Settled::Done => Ok(Answer::Done),
                     _ => Err(Refusal::Elsewhere),
                 }
@@ -374,8 +377,8 @@ fn wrote(mut answer: WriteAnswer, images: bool) -> Answer {
     if !images {
         answer.old = None;
         answer.new = None;
-        answer.updated_old.clear();
-        answer.updated_new.clear();
+        answer.updated_old = None;
+        answer.updated_new = None;
     }
     Answer::Wrote(Box::new(answer))
 }

@@ -107,11 +107,15 @@ async fn publish(
     at: u64,
     right: PartitionNumber,
 ) -> Result<(), DutyError> {
-    let read = host.catalog.read::<PartitionRecord>(&left.record_id()).await?;
+    let read = host
+        .catalog
+        .read::<PartitionRecord>(&left.record_id())
+        .await?;
     let Some(read) = read else {
         return Ok(());
     };
-    let still = matches!(read.record.state, PartitionState::Splitting { right: r, .. } if r == right);
+    let still =
+        matches!(read.record.state, PartitionState::Splitting { right: r, .. } if r == right);
     if !still {
         return Ok(());
     }

@@ -59,11 +59,7 @@ fn not_prepared(refused: Vec<Option<WriteError>>) -> Result<Answer, Refusal> {
 }
 
 /// Carries out what was decided. Once is as good as twice.
-pub(crate) async fn finish(
-    replica: &Replica,
-    txn: TxnId,
-    commit: bool,
-) -> Result<Answer, Refusal> {
+pub(crate) async fn finish(replica: &Replica, txn: TxnId, commit: bool) -> Result<Answer, Refusal> {
     let effect = if commit {
         Effect::Commit { txn }
     } else {

@@ -113,14 +113,13 @@ impl PartitionCalls {
         self.lead(to, op, true).await
     }
 
-    async fn lead(
-        &self,
-        to: &Destination,
-        op: Op,
-        repeatable: bool,
-    ) -> Result<Answer, RouteError> {
+    async fn lead(&self, to: &Destination, op: Op, repeatable: bool) -> Result<Answer, RouteError> {
         let deadline = Instant::now() + LEADER_WAIT;
-        let patience = if repeatable { READ_TIMEOUT } else { WRITE_TIMEOUT };
+        let patience = if repeatable {
+            READ_TIMEOUT
+        } else {
+            WRITE_TIMEOUT
+        };
         let mut op = op;
         let mut asked_in_vain = 0;
         let mut why = String::from("no replica is registered");
@@ -173,7 +172,13 @@ impl PartitionCalls {
             let route = self.find(to)?;
             let first = route.next_reader();
             let mut moved = false;
-            for target in route.replicas.iter().cycle().skip(first).take(route.replicas.len()) {
+            for target in route
+                .replicas
+                .iter()
+                .cycle()
+                .skip(first)
+                .take(route.replicas.len())
+            {
                 let question = Question {
                     partition: route.number,
                     op,

@@ -182,6 +182,14 @@ fn functions_are_refused_with_their_place() {
 }
 
 #[test]
+fn places_count_lines() {
+    assert_eq!(
+        refusal("SELECT *\nFROM t\n WHERE oops(a)"),
+        "Unrecognized function: oops at 3:8:4"
+    );
+}
+
+#[test]
 fn operands_are_checked_as_in_expressions() {
     let type_error = "Incorrect operand type for operator or function; operator or function: ";
     for (condition, what) in [

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::error::ApiError;
-
 const READ_UNIT_BYTES: u64 = 4_096;
 const WRITE_UNIT_BYTES: u64 = 1_024;
 
@@ -172,11 +170,6 @@ impl Consumed {
         }
         Some(Value::Object(out))
     }
-}
-
-/// Refuses what AWS refuses before it costs anything.
-pub(crate) fn check_report(text: Option<&str>) -> Result<Report, ApiError> {
-    Ok(Report::of(text))
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! What AWS's model and its documentation refuse before a table is looked at.
 
-use quorate_dynamo_lang::{Path, Projection};
-
 use crate::api::constraints::{Place, Violations, check_table_name, required_table_name, table_of};
 use crate::api::context::Context;
 use crate::api::error::ApiError;
-use crate::api::items::input::{GetInput, SearchInput, WriteInput};
+use crate::api::items::input::{BatchGetInput, BatchWriteInput, GetInput, SearchInput, WriteInput};
 
 const CAPACITY: &[&str] = &["INDEXES", "TOTAL", "NONE"];
 const METRICS: &[&str] = &["SIZE", "NONE"];
@@ -31,24 +29,6 @@ fn word(violations: &mut Violations, member: &str, value: Option<&String>, set: 
     if let Some(value) = value {
         violations.one_of(&Place::of(member), value, set);
     }
-}
-
-/// `ReturnConsumedCapacity` and `ReturnItemCollectionMetrics`.
-pub(crate) fn reports(capacity: Option<&String>, metrics: Option<&String>) -> Result<(), ApiError> {
-    let mut violations = Violations::new();
-    word(
-        &mut violations,
-        "ReturnConsumedCapacity",
-        capacity,
-        CAPACITY,
-    );
-    word(
-        &mut violations,
-        "ReturnItemCollectionMetrics",
-        metrics,
-        METRICS,
-    );
-    violations.finish()
 }
 
 /// The model's constraints on `GetItem`.
@@ -147,29 +127,53 @@ pub(crate) fn search(input: &SearchInput) -> Result<(), ApiError> {
     violations.finish()
 }
 
-/// Parameters of both ages in one request.
-pub(crate) fn mixed(older: &[&str], expressions: &[&str]) -> ApiError {
-    ApiError::validation(format!(
-        "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: \
-         {{{}}} Expression parameters: {{{}}}",
-        older.join(", "),
-        expressions.join(", ")
-    ))
-}
-
-/// `AttributesToGet` as a projection.
-pub(crate) fn attributes_to_get(attributes: &[String]) -> Result<Projection, ApiError> {
-    for (at, attribute) in attributes.iter().enumerate() {
-        if attributes[..at].contains(attribute) {
-            return Err(ApiError::validation(format!(
-                "One or more parameter values were invalid: Duplicate value in attribute name: {attribute}"
-            )));
+/// The model's constraints on `BatchGetItem`.
+pub(crate) fn batch_get(input: &BatchGetInput) -> Result<(), ApiError> {
+    let mut violations = Violations::new();
+    word(
+        &mut violations,
+        "ReturnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        CAPACITY,
+    );
+    let at = Place::of("RequestItems");
+    violations.required(&at, input.request_items.as_ref());
+    if let Some(tables) = &input.request_items {
+        violations.size(&at, tables.len(), 1, 100, || String::from("{}"));
+        for (name, table) in tables {
+            let table_at = at.entry(name);
+            let keys_at = table_at.member("Keys");
+            violations.required(&keys_at, table.keys.as_ref());
+            if let Some(keys) = &table.keys {
+                violations.size(&keys_at, keys.len(), 1, 100, || String::from("[]"));
+            }
         }
     }
-    Ok(Projection::of(
-        attributes
-            .iter()
-            .map(|name| Path::top(name.as_str()))
-            .collect(),
-    ))
+    violations.finish()
+}
+
+/// The model's constraints on `BatchWriteItem`.
+pub(crate) fn batch_write(input: &BatchWriteInput) -> Result<(), ApiError> {
+    let mut violations = Violations::new();
+    word(
+        &mut violations,
+        "ReturnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        CAPACITY,
+    );
+    word(
+        &mut violations,
+        "ReturnItemCollectionMetrics",
+        input.return_item_collection_metrics.as_ref(),
+        METRICS,
+    );
+    let at = Place::of("RequestItems");
+    violations.required(&at, input.request_items.as_ref());
+    if let Some(tables) = &input.request_items {
+        violations.size(&at, tables.len(), 1, 25, || String::from("{}"));
+        for (name, writes) in tables {
+            violations.size(&at.entry(name), writes.len(), 1, 25, || String::from("[]"));
+        }
+    }
+    violations.finish()
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use quorate_dynamo_lang::json::WireItem;
+use quorate_dynamo_lang::legacy::{ParameterUse, attributes_to_get, check_parameters};
 use quorate_dynamo_lang::{Item, Placeholders, Projection};
 
 use crate::api::context::Context;
@@ -91,21 +92,23 @@ pub(crate) fn projection(
     attributes: Option<&[String]>,
     names: &Names,
 ) -> Result<Option<Projection>, ApiError> {
-    if let (Some(_), Some(_)) = (attributes, expression) {
-        return Err(checks::mixed(
-            &["AttributesToGet"],
-            &["ProjectionExpression"],
-        ));
-    }
-    if expression.is_none() && names.is_some() {
-        return Err(ApiError::validation(
-            "ExpressionAttributeNames can only be specified when using expressions",
-        ));
-    }
+    let given = |name, given: bool| given.then_some(name);
+    let older: Vec<&str> = given("AttributesToGet", attributes.is_some())
+        .into_iter()
+        .collect();
+    let newer: Vec<&str> = given("ProjectionExpression", expression.is_some())
+        .into_iter()
+        .collect();
+    check_parameters(&ParameterUse {
+        legacy: &older,
+        expressions: &newer,
+        names: names.is_some(),
+        ..ParameterUse::default()
+    })?;
     let mut placeholders = Placeholders::new(names.clone(), None)?;
     let projection = match (expression, attributes) {
         (Some(text), _) => Some(Projection::parse(text, &mut placeholders)?),
-        (None, Some(attributes)) => Some(checks::attributes_to_get(attributes)?),
+        (None, Some(attributes)) => Some(attributes_to_get(attributes)?),
         (None, None) => None,
     };
     placeholders.all_used()?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use quorate_dynamo_lang::{JsonError, WireItem, WireValue};
+use quorate_dynamo_lang::json::{JsonError, WireItem, WireValue};
 
 use crate::api::error::ApiError;
 

@@ -7,7 +7,12 @@ mod capacity;
 mod checks;
 mod get;
 mod input;
+mod legacy;
+mod pages;
 mod search;
+mod selection;
+mod source;
+mod start_key;
 mod target;
 mod write;
 

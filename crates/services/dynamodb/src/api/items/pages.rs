@@ -172,7 +172,9 @@ impl Pages<'_> {
 fn page(answer: Answer) -> Result<Page, ApiError> {
     match answer {
         Answer::Page(page) => Ok(page),
-        _ => Err(ApiError::internal("The partition answered another question")),
+        _ => Err(ApiError::internal(
+            "The partition answered another question",
+        )),
     }
 }
 

@@ -5,13 +5,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use quorate_dynamo_lang::json::WireItem;
-use quorate_dynamo_lang::{Condition, ConditionKind, Item, KeyCondition, Placeholders, Projection};
+use quorate_dynamo_lang::legacy::attributes_to_get;
+use quorate_dynamo_lang::{Condition, ConditionKind, KeyCondition, Placeholders, Projection};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
 use crate::api::items::answer::body;
 use crate::api::items::capacity::{Consumed, Report, Units};
-use crate::api::items::get::freshness;
 use crate::api::items::input::{SearchInput, read};
 use crate::api::items::pages::{Pages, Searched};
 use crate::api::items::selection::{Selection, selection};
@@ -142,43 +142,13 @@ enum Kind {
 
 /// Reads the expressions, or the older parameters in their place. The key condition is read later: it needs the keys.
 fn parse(input: &mut SearchInput, kind: Kind) -> Result<Parsed, ApiError> {
-    let older = legacy::search_parameters(input);
-    let mut expressions = Vec::new();
-    for (name, given) in [
-        ("ProjectionExpression", &input.projection_expression),
-        ("FilterExpression", &input.filter_expression),
-        ("KeyConditionExpression", &input.key_condition_expression),
-    ] {
-        if given.is_some() {
-            expressions.push(name);
-        }
-    }
-    if !older.is_empty() && !expressions.is_empty() {
-        return Err(checks::mixed(&older, &expressions));
-    }
+    legacy::check_search(input, kind == Kind::Query)?;
     let names = input.expression_attribute_names.take();
     let values = input.expression_attribute_values.take().map(|v| v.0);
-    if names.is_some() && expressions.is_empty() {
-        return Err(ApiError::validation(
-            "ExpressionAttributeNames can only be specified when using expressions",
-        ));
-    }
-    let uses_values = expressions
-        .iter()
-        .any(|name| *name != "ProjectionExpression");
-    if values.is_some() && !uses_values {
-        let which = match kind {
-            Kind::Query => "FilterExpression and KeyConditionExpression are null",
-            Kind::Scan => "FilterExpression is null",
-        };
-        return Err(ApiError::validation(format!(
-            "ExpressionAttributeValues can only be specified when using expressions: {which}"
-        )));
-    }
     let mut placeholders = Placeholders::new(names, values)?;
     let projection = match (&input.projection_expression, &input.attributes_to_get) {
         (Some(text), _) => Some(Projection::parse(text, &mut placeholders)?),
-        (None, Some(attributes)) => Some(checks::attributes_to_get(attributes)?),
+        (None, Some(attributes)) => Some(attributes_to_get(attributes)?),
         (None, None) => None,
     };
     let filter = match &input.filter_expression {

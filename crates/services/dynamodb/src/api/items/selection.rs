@@ -32,7 +32,11 @@ pub(crate) fn selection(
     };
     match (select, &paths) {
         (Some(word @ ("ALL_ATTRIBUTES" | "ALL_PROJECTED_ATTRIBUTES" | "COUNT")), Some(_)) => {
-            let what = if word == "COUNT" { "only the Count" } else { word };
+            let what = if word == "COUNT" {
+                "only the Count"
+            } else {
+                word
+            };
             return Err(ApiError::validation(format!(
                 "Cannot specify the {parameter} when choosing to get {what}"
             )));

@@ -36,7 +36,10 @@ pub(crate) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// The table, or its index of that name.
-    pub(crate) fn find(record: &'a TableRecord, index: Option<&str>) -> Result<Source<'a>, ApiError> {
+    pub(crate) fn find(
+        record: &'a TableRecord,
+        index: Option<&str>,
+    ) -> Result<Source<'a>, ApiError> {
         let base = record.schema();
         let Some(index) = index else {
             return Ok(Source {
@@ -164,7 +167,11 @@ impl<'a> Source<'a> {
             return Err(ApiError::validation(format!(
                 "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an \
                  empty {} value. Key: {name}",
-                if matches!(value, AttributeValue::S(_)) { "string" } else { "binary" }
+                if matches!(value, AttributeValue::S(_)) {
+                    "string"
+                } else {
+                    "binary"
+                }
             )));
         }
         Ok(())

@@ -50,7 +50,9 @@ pub(crate) fn check_within(
         return Ok(());
     };
     let single = condition.hash.iter().chain(&condition.range_equals);
-    let outside = single.into_iter().any(|(name, value)| start.get(name) != Some(value));
+    let outside = single
+        .into_iter()
+        .any(|(name, value)| start.get(name) != Some(value));
     let beyond = condition
         .range
         .as_ref()

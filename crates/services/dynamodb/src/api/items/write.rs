@@ -127,29 +127,15 @@ fn attributes(returned: Returned, answer: WriteAnswer) -> Option<Item> {
         Returned::None => None,
         Returned::AllOld => answer.old,
         Returned::AllNew => answer.new,
-        Returned::UpdatedOld => Some(answer.updated_old),
-        Returned::UpdatedNew => Some(answer.updated_new),
+        Returned::UpdatedOld => answer.updated_old,
+        Returned::UpdatedNew => answer.updated_new,
     }
     .filter(|item| !item.is_empty())
 }
 
 /// What the request asks to be done, with its expressions parsed.
 pub(crate) fn write_op(verb: Verb, mut input: WriteInput) -> Result<WriteOp, ApiError> {
-    let older = legacy::write_parameters(&input);
-    let expressions: Vec<&str> = [
-        ("UpdateExpression", &input.update_expression),
-        ("ConditionExpression", &input.condition_expression),
-    ]
-    .into_iter()
-    .filter(|(_, given)| given.is_some())
-    .map(|(name, _)| name)
-    .collect();
-    if !older.is_empty() && !expressions.is_empty() {
-        return Err(checks::mixed(&older, &expressions));
-    }
-    if expressions.is_empty() {
-        refuse_placeholders(verb, &input)?;
-    }
+    legacy::check_write(&input, verb == Verb::Update)?;
     let names = input.expression_attribute_names.take();
     let values = input.expression_attribute_values.take().map(|v| v.0);
     let mut placeholders = Placeholders::new(names, values)?;
@@ -181,26 +167,6 @@ pub(crate) fn write_op(verb: Verb, mut input: WriteInput) -> Result<WriteOp, Api
         (Verb::Check, None, Some(condition)) => WriteOp::Check { key, condition },
         (_, None, condition) => WriteOp::Delete { key, condition },
     })
-}
-
-/// Placeholders of a request that has no expression.
-fn refuse_placeholders(verb: Verb, input: &WriteInput) -> Result<(), ApiError> {
-    if input.expression_attribute_names.is_some() {
-        return Err(ApiError::validation(
-            "ExpressionAttributeNames can only be specified when using expressions",
-        ));
-    }
-    if input.expression_attribute_values.is_some() {
-        let which = if verb == Verb::Update {
-            "UpdateExpression and ConditionExpression are null"
-        } else {
-            "ConditionExpression is null"
-        };
-        return Err(ApiError::validation(format!(
-            "ExpressionAttributeValues can only be specified when using expressions: {which}"
-        )));
-    }
-    Ok(())
 }
 
 /// What the table's keys refuse.
