@@ -264,11 +264,14 @@ impl PartitionHost {
         Some(read.ok()??.record.table_name)
     }
 
+    fn forget(&self, number: PartitionNumber) {
+        let mut replicas = self.replicas.write().expect("no holder panics");
+        replicas.remove(&number);
+    }
+
     async fn remove(&self, replica: &Replica) -> Result<(), LookError> {
         tracing::info!(partition = %replica.number, "a replica is removed");
-        let mut replicas = self.replicas.write().expect("no holder panics");
-        replicas.remove(&replica.number);
-        drop(replicas);
+        self.forget(replica.number);
         self.groups.remove_group(GroupId(replica.number.0)).await?;
         self.store.remove(PartitionId(replica.number.0))?;
         Ok(())
