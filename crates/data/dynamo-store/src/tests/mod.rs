@@ -129,7 +129,7 @@ pub(crate) fn placeholders(values: &str) -> Placeholders {
 
 pub(crate) fn condition(text: &str, values: &str) -> Condition {
     let kind = quorate_dynamo_lang::ConditionKind::Condition;
-    Condition::parse(text, kind, &mut placeholders(values)).unwrap()
+    Condition::parse(kind, text, &mut placeholders(values)).unwrap()
 }
 
 pub(crate) fn latched(partition: &Partition, ops: &[WriteOp]) -> Latch {
