@@ -52,6 +52,18 @@ fn effects() -> Vec<Vec<u8>> {
         done(end.encode());
     }
     done(Effect::TrimOutbox { upto: 4 }.encode());
+    let set = Effect::SetIndexes {
+        global_indexes: base_spec().global_indexes,
+        ttl_attribute: Some(String::from("a")),
+    };
+    done(set.encode());
+    let fill = Effect::Backfill {
+        index: GLOBAL,
+        after: None,
+        limit: 3,
+    };
+    done(fill.encode());
+    done(evaluate(&leader, &delete("p", 0)).unwrap().effect.unwrap());
     let split = Effect::Split {
         at: 1 << 63,
         right: PartitionId(9),
@@ -162,4 +174,34 @@ fn a_removal_that_was_cut_short_ends_when_the_store_opens() {
     assert!(store.partitions().is_empty());
     let other = store.create(PartitionId(2), index_spec()).unwrap();
     assert_eq!(dump(&other).len(), 2);
+}
+
+mod damage {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_damaged_effect_is_an_error_or_another_effect(at in 0_usize..4_096, bit in 0_u8..8, cut: bool) {
+            static EFFECTS: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(effects);
+            let home = Home::open();
+            let partition = home.base(1);
+            let mut damaged = EFFECTS.to_vec();
+            let which = at % damaged.len();
+            let effect = &mut damaged[which];
+            let byte = (at / 16) % effect.len();
+            if cut {
+                effect.truncate(byte);
+            } else {
+                effect[byte] ^= 1 << bit;
+            }
+            for (n, effect) in damaged.iter().enumerate() {
+                if partition.apply(&[effect], &n.to_be_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    }
 }
