@@ -8,7 +8,9 @@ mod expression;
 pub mod json;
 mod key;
 pub mod key_codec;
+pub mod legacy;
 mod number;
+pub mod partiql;
 mod path;
 mod size;
 mod value;
@@ -16,7 +18,7 @@ mod value;
 pub use error::ValidationError;
 pub use expression::{
     Condition, ConditionKind, EXPRESSION_BYTES_MAX, KeyCondition, Placeholders, Projection,
-    SortCondition, Update, Updated,
+    SortCondition, Update, Updated, check_scalar_keys,
 };
 pub use key::{EncodedKey, HASH_KEY_BYTES_MAX, KeySchema, RANGE_KEY_BYTES_MAX};
 pub use number::{Number, NumberError};

@@ -129,6 +129,25 @@ impl Condition {
         paths.into_iter()
     }
 
+    /// Refuses a query's filter that looks at an attribute of the key. `parameter` is "Filter Expression" or
+    /// "QueryFilter".
+    ///
+    /// # Errors
+    /// "… can only contain non-primary key attributes: Primary key attribute: …".
+    pub fn check_filter_keys(
+        &self,
+        parameter: &str,
+        key_names: &[&str],
+    ) -> Result<(), ValidationError> {
+        let found = |name: &&&str| self.attributes().any(|path| path.attribute == **name);
+        match key_names.iter().find(found) {
+            Some(name) => Err(ValidationError::new(format!(
+                "{parameter} can only contain non-primary key attributes: Primary key attribute: {name}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn ask(&self, test: &Test, item: &Item) -> bool {
         let value = |operand| self.value(operand, item);
         match test {

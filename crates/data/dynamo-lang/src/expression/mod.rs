@@ -5,6 +5,7 @@
 
 mod compare;
 mod condition;
+mod condition_builder;
 mod condition_check;
 mod key_condition;
 mod kind;
@@ -23,10 +24,20 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::values;
+
+pub(crate) use compare::order;
+pub(crate) use condition::{Operand, Step, Test};
+pub(crate) use condition_builder::ConditionBuilder;
+pub(crate) use paths::{check_clashes, find};
+pub(crate) use tree::{Arithmetic, Comparator};
+pub(crate) use update::{Action, ValueStep};
 
 pub use condition::{Condition, ConditionKind};
 pub use key_condition::{KeyCondition, SortCondition};
 pub use kind::EXPRESSION_BYTES_MAX;
+pub use paths::check_scalar_keys;
 pub use placeholders::Placeholders;
 pub use projection::Projection;
 pub use update::{Update, Updated};

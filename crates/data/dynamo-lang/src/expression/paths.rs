@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use crate::{AttributeValue, Item, Path, PathStep};
+use crate::{AttributeValue, Item, Path, PathStep, ValidationError};
 
 /// What is at `path`, if anything is.
 pub(crate) fn find<'a>(item: &'a Item, path: &Path) -> Option<&'a AttributeValue> {
@@ -35,6 +35,26 @@ pub(crate) fn describe(path: &Path) -> String {
     }
     text.push(']');
     text
+}
+
+/// Refuses paths that lead into a key attribute, which holds no document. For conditions, filters and projections, once
+/// the table is known.
+///
+/// # Errors
+/// "Key attributes must be scalars; …".
+pub fn check_scalar_keys<'a>(
+    paths: impl IntoIterator<Item = &'a Path>,
+    key_names: &[&str],
+) -> Result<(), ValidationError> {
+    let into_key =
+        |path: &&Path| !path.steps.is_empty() && key_names.contains(&path.attribute.as_str());
+    match paths.into_iter().find(into_key) {
+        Some(path) => Err(ValidationError::new(format!(
+            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: {}",
+            path.attribute
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// How two paths cannot stand in one update or projection.

@@ -53,6 +53,13 @@ pub(crate) fn apply(
     key: &Item,
 ) -> Result<Updated, ValidationError> {
     let before = old.unwrap_or(key);
+    if old.is_none() && !makes_item(update) {
+        // Whatever is removed from an item that is not there, AWS says nothing, not even of its path.
+        return Ok(Updated {
+            item: key.clone(),
+            ..Updated::default()
+        });
+    }
     if update
         .actions
         .iter()
@@ -371,17 +378,20 @@ fn find_mut<'a>(
         })
 }
 
+/// Whether it makes an item where none is: an update without any action does too.
+fn makes_item(update: &Update) -> bool {
+    let puts = |action: &Action| matches!(action, Action::Set(..) | Action::Add(..));
+    update.actions.is_empty() || update.actions.iter().any(puts)
+}
+
 fn report(update: &Update, old: Option<&Item>, item: Item) -> Updated {
     let paths: Vec<Path> = update.touched().cloned().collect();
     let projection = Projection::of(paths);
     let found = |item: &Item| Some(projection.project(item)).filter(|found| !found.is_empty());
-    let makes_item = |action: &Action| matches!(action, Action::Set(..) | Action::Add(..));
-    let stored =
-        old.is_some() || update.actions.is_empty() || update.actions.iter().any(makes_item);
     Updated {
-        stored,
+        stored: true,
         updated_old: old.and_then(found),
-        updated_new: if stored { found(&item) } else { None },
+        updated_new: found(&item),
         item,
     }
 }

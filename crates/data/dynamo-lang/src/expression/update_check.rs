@@ -3,7 +3,7 @@
 //! Owns its grammar and the order of its checks: words section by section, then the paths that are changed, then, from
 //! the last action back to the first, names and values, as AWS does. Must not know any item.
 
-use super::condition_check::{path_required, type_error};
+use super::condition_builder::{path_required, type_error};
 use super::kind::ExpressionKind;
 use super::lexer::{Keyword, Symbol, TokenKind};
 use super::parser::Parser;

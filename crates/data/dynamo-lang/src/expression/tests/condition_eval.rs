@@ -258,6 +258,32 @@ fn all_paths_are_told() {
 }
 
 #[test]
+fn keys_are_refused_in_filters_and_as_documents() {
+    let filter =
+        Condition::parse(ConditionKind::Filter, "a = :s AND b.c = :n", &mut usual()).unwrap();
+    let refusal = |keys: &[&str]| {
+        filter
+            .check_filter_keys("Filter Expression", keys)
+            .unwrap_err()
+    };
+    assert_eq!(
+        refusal(&["pk", "b"]).message,
+        "Filter Expression can only contain non-primary key attributes: Primary key attribute: b"
+    );
+    assert_eq!(
+        filter.check_filter_keys("QueryFilter", &["pk", "c"]),
+        Ok(())
+    );
+    assert_eq!(check_scalar_keys(filter.attributes(), &["a", "c"]), Ok(()));
+    assert_eq!(
+        check_scalar_keys(filter.attributes(), &["b"])
+            .unwrap_err()
+            .message,
+        "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: b"
+    );
+}
+
+#[test]
 fn a_condition_survives_being_sent() {
     let text = "NOT (a = :s AND #n IN (:n, :m)) OR attribute_type(l[1].k, :type)";
     let condition = Condition::parse(ConditionKind::Filter, text, &mut usual()).unwrap();

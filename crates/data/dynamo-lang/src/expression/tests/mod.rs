@@ -9,7 +9,7 @@ mod placeholders;
 mod projection;
 mod update_eval;
 mod update_messages;
-mod values;
+pub(crate) mod values;
 
 use super::*;
 use crate::{AttributeValue, Item, Number};

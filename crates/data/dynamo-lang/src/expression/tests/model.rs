@@ -129,6 +129,9 @@ fn world() -> impl Strategy<Value = (Item, Item)> {
 }
 
 proptest! {
+    // Three in four are refused for their constants.
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
     #[test]
     fn conditions_mean_what_the_model_says(model in model(), (attributes, constants) in world()) {
         let mut text = model.text();

@@ -257,11 +257,12 @@ fn an_item_that_is_not_there_begins_with_its_key() {
         made.updated_new,
         Some(item([("a", s("new")), ("n", n("1"))]))
     );
-    for text in ["REMOVE a", "DELETE a :ab"] {
+    for text in ["REMOVE a", "DELETE a :ab", "REMOVE x.y", "REMOVE x[0]"] {
         let unmade = update(text, None).unwrap();
         assert!(!unmade.stored, "{text}");
         assert_eq!(unmade.updated_new, None);
     }
+    assert_eq!(update("REMOVE x.y SET a = :v", None).unwrap_err(), PATH);
     assert!(update("REMOVE gone", Some(&sample())).unwrap().stored);
     assert_eq!(update("SET a = pk", None).unwrap().item["a"], s("1"));
     assert!(Update::default().apply(None, &item([])).unwrap().stored);
