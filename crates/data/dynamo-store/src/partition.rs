@@ -95,6 +95,12 @@ pub struct Partition {
     pub(crate) inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for Partition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Partition").field(&self.inner.id.0).finish()
+    }
+}
+
 pub(crate) struct Inner {
     pub(crate) id: PartitionId,
     pub(crate) shared: Shared,

@@ -3,6 +3,8 @@
 //! Items stand by table and position, so none of them moves. What is the partition's own goes to the side that it
 //! belongs to: outbox entries and prepared transactions by their items' positions; what came from sources, to both.
 
+use fjall::Readable;
+
 use crate::bytes::Bytes;
 use crate::effect::{OutboxEntry, Outcome, TxnRecord};
 use crate::error::StoreError;
@@ -12,7 +14,6 @@ use crate::record;
 use crate::spec::{HashRange, PartitionId, SourceId, position_of};
 use crate::transaction::txn_of;
 use crate::work::Work;
-use fjall::Readable;
 
 /// Where a partition would be split into halves of about the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,10 @@ impl Work<'_> {
         let range = self.spec().range;
         if at <= range.first || at > range.last || right == self.inner.id {
             return Ok(Outcome::Refused);
+        }
+        if self.get(&layout::spec_row(right))?.is_some() {
+            // No partition is made where another one is, so this one is not where the log thinks that it is.
+            return Err(StoreError::Exists);
         }
         let mut left = Described::clone(&self.described);
         left.generation += 1;

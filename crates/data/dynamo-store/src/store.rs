@@ -55,6 +55,12 @@ pub struct Store {
     registry: Arc<Registry>,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.partitions()).finish()
+    }
+}
+
 impl Store {
     /// Opens the store in `folder`, which is made when it is not there.
     ///

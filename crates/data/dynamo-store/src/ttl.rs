@@ -1,15 +1,15 @@
 //! Items that expire, by the time at which they do.
 
+use quorate_dynamo_lang::Item;
+
 use crate::derive;
 use crate::error::StoreError;
 use crate::layout::{self, Space};
-use crate::page::IndexRef;
-use crate::page::decode_key;
+use crate::page::{IndexRef, decode_key};
 use crate::partition::Partition;
 use crate::record;
 use crate::spec::position_of;
 use crate::work::Work;
-use quorate_dynamo_lang::Item;
 
 /// What expired longer ago is taken for a mistake and kept. AWS: "Time to Live", five years.
 const PAST_S_MAX: u64 = 5 * 365 * 86_400;

@@ -1,4 +1,6 @@
-use super::*;
+//! Values in JSON and back, and AWS's words for what is no value.
+
+use super::{JsonError, read_item, read_value, write_item, write_value};
 
 fn round(json: &str) -> String {
     let mut out = Vec::new();

@@ -52,7 +52,12 @@ fn a_condition_that_does_not_hold_gives_the_item() {
 fn what_changes_nothing_has_no_effect() {
     let home = Home::open();
     let partition = home.base(1);
-    assert!(evaluate(&partition, &delete("p", 1)).unwrap().effect.is_none());
+    assert!(
+        evaluate(&partition, &delete("p", 1))
+            .unwrap()
+            .effect
+            .is_none()
+    );
     let same = put(r#"{"pk":{"S":"p"},"sk":{"N":"1"}}"#);
     write(&partition, &same);
     assert!(evaluate(&partition, &same).unwrap().effect.is_none());
@@ -62,15 +67,24 @@ fn what_changes_nothing_has_no_effect() {
 fn an_update_answers_both_sides() {
     let home = Home::open();
     let partition = home.base(1);
-    let add = update("p", 1, "ADD n :n SET x = :x", r#"{":n":{"N":"2"},":x":{"S":"y"}}"#);
+    let add = update(
+        "p",
+        1,
+        "ADD n :n SET x = :x",
+        r#"{":n":{"N":"2"},":x":{"S":"y"}}"#,
+    );
     write(&partition, &add);
     let answer = write(&partition, &add);
-    let number = |n: i128| AttributeValue::N(quorate_dynamo_lang::Number::from_parts(n, 0).unwrap());
+    let number =
+        |n: i128| AttributeValue::N(quorate_dynamo_lang::Number::from_parts(n, 0).unwrap());
     assert_eq!(answer.new.unwrap()["n"], number(4));
     assert_eq!(answer.updated_old.unwrap()["n"], number(2));
     assert_eq!(answer.updated_new.unwrap()["n"], number(4));
     assert_eq!(
-        refused(&partition, &update("p", 1, "SET sk = :x", r#"{":x":{"N":"2"}}"#)),
+        refused(
+            &partition,
+            &update("p", 1, "SET sk = :x", r#"{":x":{"N":"2"}}"#)
+        ),
         "One or more parameter values were invalid: Cannot update attribute sk. This attribute is part of the key"
     );
 }
@@ -106,12 +120,18 @@ fn keys_of_indexes_have_their_type() {
     let home = Home::open();
     let partition = home.base(1);
     assert_eq!(
-        refused(&partition, &put(r#"{"pk":{"S":"p"},"sk":{"N":"1"},"a":{"S":"1"}}"#)),
+        refused(
+            &partition,
+            &put(r#"{"pk":{"S":"p"},"sk":{"N":"1"},"a":{"S":"1"}}"#)
+        ),
         "One or more parameter values were invalid: Type mismatch for Index Key a Expected: N Actual: S \
          IndexName: by-a"
     );
     assert_eq!(
-        refused(&partition, &put(r#"{"pk":{"S":"p"},"sk":{"N":"1"},"g":{"N":"1"}}"#)),
+        refused(
+            &partition,
+            &put(r#"{"pk":{"S":"p"},"sk":{"N":"1"},"g":{"N":"1"}}"#)
+        ),
         "One or more parameter values were invalid: Type mismatch for Index Key g Expected: S Actual: N \
          IndexName: by-g"
     );
@@ -188,7 +208,10 @@ fn expired_items_are_found_in_order_and_deleted_if_they_still_are() {
     let expired = partition.expired(now, 10).unwrap();
     assert_eq!(expired, [key("p", 2), key("p", 1)]);
     assert_eq!(partition.expired(now, 1).unwrap(), [key("p", 2)]);
-    write(&partition, &update("p", 2, "SET exp = :e", r#"{":e":{"N":"3000000000"}}"#));
+    write(
+        &partition,
+        &update("p", 2, "SET exp = :e", r#"{":e":{"N":"3000000000"}}"#),
+    );
     let expire = |sk: i64| WriteOp::Expire {
         key: key("p", sk),
         now_s: now,
@@ -213,8 +236,14 @@ fn another_expiry_attribute_is_indexed_from_what_is_there() {
         global_indexes: Vec::new(),
         ttl_attribute: ttl.map(str::to_owned),
     };
-    let stale = evaluate(&partition, &delete("p", 1)).unwrap().effect.unwrap();
-    assert_eq!(apply(&partition, &set(Some("until")).encode()), Outcome::Applied);
+    let stale = evaluate(&partition, &delete("p", 1))
+        .unwrap()
+        .effect
+        .unwrap();
+    assert_eq!(
+        apply(&partition, &set(Some("until")).encode()),
+        Outcome::Applied
+    );
     assert_eq!(apply(&partition, &stale), Outcome::Stale);
     assert_eq!(partition.expired(2_000_001, 9).unwrap(), [key("p", 1)]);
     apply(&partition, &set(None).encode());
@@ -227,7 +256,10 @@ fn a_write_needs_its_latch_and_its_range() {
     let partition = home.base(1);
     let latch = latched(&partition, &[delete("p", 1)]);
     let other = partition.evaluate(0, &delete("p", 2), &latch);
-    assert!(matches!(other, Err(WriteError::Store(StoreError::NotLatched))));
+    assert!(matches!(
+        other,
+        Err(WriteError::Store(StoreError::NotLatched))
+    ));
     let narrow = PartitionSpec {
         table: TableKey(99),
         range: HashRange { first: 0, last: 0 },
@@ -236,7 +268,10 @@ fn a_write_needs_its_latch_and_its_range() {
     let narrow = home.store.create(PartitionId(2), narrow).unwrap();
     let elsewhere = evaluate(&narrow, &delete("p", 1));
     assert!(matches!(elsewhere, Err(WriteError::WrongPartition)));
-    assert!(matches!(narrow.get(&key("p", 1)), Err(ReadError::WrongPartition)));
+    assert!(matches!(
+        narrow.get(&key("p", 1)),
+        Err(ReadError::WrongPartition)
+    ));
 }
 
 #[test]
@@ -246,15 +281,26 @@ fn damage_stops_the_partition_and_never_panics() {
     write(&partition, &put(r#"{"pk":{"S":"p"},"sk":{"N":"1"}}"#));
     let rows = dump(&partition);
     let (row, _) = rows.iter().find(|(row, _)| row[0] == 1).unwrap();
-    partition.inner.shared.rows.insert(row, [1, 255, 255]).unwrap();
+    partition
+        .inner
+        .shared
+        .rows
+        .insert(row, [1, 255, 255])
+        .unwrap();
     let read = partition.get(&key("p", 1));
-    assert!(matches!(read, Err(ReadError::Store(StoreError::Damaged(_)))));
+    assert!(matches!(
+        read,
+        Err(ReadError::Store(StoreError::Damaged(_)))
+    ));
     let read = partition.get(&key("p", 2));
     assert!(matches!(read, Err(ReadError::Store(StoreError::Poisoned))));
     assert!(partition.apply(&[], b"m").is_err() && partition.mark().is_err());
     let other = home.store.create(PartitionId(2), index_spec()).unwrap();
     assert!(other.apply(&[b"\x01\xff\xff"], b"m").is_err());
-    assert!(matches!(other.scan(&everything()), Err(ReadError::Store(_))));
+    assert!(matches!(
+        other.scan(&everything()),
+        Err(ReadError::Store(_))
+    ));
 }
 
 #[test]
