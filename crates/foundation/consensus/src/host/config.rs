@@ -23,10 +23,11 @@ pub(crate) const VOTE_TIMEOUT_MS: u64 = 250;
 /// Longest time that a peer works on one message of a bundle: it must not hold up the others.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// Pause between two tries to form a group whose other voters are not up yet.
+/// Pause after the first try to form a group whose other voters are not up yet; each later one is longer by as much,
+/// since a try ends the one before.
 pub(crate) const FORM_RETRY_MS: std::ops::Range<u64> = 25..45;
-/// How long the preferred leader tries to form its group at that pace; then at the pace of other elections.
-pub(crate) const FORM_TRIES_MAX: u32 = 40;
+/// How often the preferred leader tries at that pace; then at the pace of other elections.
+pub(crate) const FORM_TRIES_MAX: u32 = 16;
 /// Stagger of elections after a leader's host came back without its leadership.
 pub(crate) const REELECT_MS: std::ops::Range<u64> = 20..320;
 /// How often the host looks for groups that need an election.

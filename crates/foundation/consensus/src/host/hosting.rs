@@ -120,6 +120,7 @@ impl Host {
             caller,
             config.faults.clone(),
             registry.clone(),
+            poison.clone(),
             silence,
         ));
         let raft_config = Config {
