@@ -184,8 +184,9 @@ impl GroupLog {
         let mut entries = tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| unreadable(&e))??;
-        let next = entries.last().map(|e| e.log_id.index + 1);
-        if next == Some(disk_end) && disk_end < end {
+        // Below the log's first entry the disk has none.
+        let next = entries.last().map_or(disk_end, |e| e.log_id.index + 1);
+        if next == disk_end && disk_end < end {
             let used = entries.iter().map(size).sum();
             let room = bytes_max.saturating_sub(used);
             // The cache may have moved on meanwhile; a short answer is asked again.
@@ -382,3 +383,6 @@ impl RaftLogStorage<Types> for GroupLog {
             .map_err(|e| unwritable(&e))
     }
 }
+
+#[cfg(test)]
+mod tests;
