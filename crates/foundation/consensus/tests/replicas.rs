@@ -123,6 +123,23 @@ async fn a_leader_that_is_left_out_stops_leading() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_stopped_leaves_the_group_to_others() {
+    let world = World::start(3, HostConfig::default()).await;
+    let mut trio = Trio::start(&world, 1, 0).await;
+    trio.leader().await;
+    trio.write("k=1").await;
+    trio.groups[0] = None;
+    // Its host lives on and pulses.
+    world
+        .on(0, |host| async move { host.stop_group(GroupId(1)).await })
+        .await;
+    assert_ne!(trio.write("k=2").await, 0);
+    trio.start_replica(&world, 0, None).await;
+    trio.until_applied(0, "k", "2").await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_group_leaves_no_log() {
     let world = World::start(3, HostConfig::default()).await;
     let mut trio = Trio::start(&world, 1, 0).await;
@@ -263,6 +280,8 @@ async fn all_groups_of_a_killed_host_find_leaders() {
     for trio in &mut trios {
         trio.machines[0].crash();
         trio.start_replica(&world, 0, None).await;
+    }
+    for trio in &trios {
         trio.until_applied(0, "k", "2").await;
     }
     drop(trios);

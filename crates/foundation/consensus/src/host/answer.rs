@@ -1,6 +1,7 @@
 //! The answering side: messages of peers to the groups here.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::{ServerState, Snapshot};
@@ -123,6 +124,9 @@ impl Host {
 
 impl Cell {
     async fn answer(self: &Arc<Self>, from: Pulse, ask: Ask) -> Answer {
+        if self.loading.load(Ordering::Acquire) && matches!(ask, Ask::Append(_) | Ask::Vote(_)) {
+            return Answer::Refused(String::from("a snapshot is being loaded"));
+        }
         match ask {
             Ask::Append(rpc) => {
                 let leader = rpc.vote.leader_id;

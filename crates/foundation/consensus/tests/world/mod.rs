@@ -20,7 +20,7 @@ use quorate_region::{CertificateAuthority, Identity, NodeInfo, RegionMap};
 use tokio::runtime::Runtime;
 
 /// Longest wait for a condition.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// Longest wait of one call.
 pub(crate) const CALL: Duration = Duration::from_secs(3);
 
@@ -347,7 +347,8 @@ impl Trio {
 
     /// Writes at whoever leads, again while nobody does. Commands are idempotent.
     pub(crate) async fn write(&self, command: &str) -> usize {
-        eventually("a write", || async {
+        let what = format!("{command} in {}", self.id);
+        eventually(&what, || async {
             for (at, group) in self.groups.iter().enumerate() {
                 let Some(group) = group else { continue };
                 if group.propose(command.into(), CALL).await.is_ok() {

@@ -1,3 +1,5 @@
+//! One group's log against openraft's own cases, and what this one promises beyond them.
+
 use super::*;
 use crate::host::applied::{Applied, FlushPace, Mark};
 use crate::host::faults::Faults;
@@ -242,6 +244,19 @@ async fn the_log_is_not_cut_before_the_machine_is_flushed() {
     log.0.note_flushed(&flushed_at(id)).unwrap();
     purge.await.unwrap();
     assert!(log.try_get_log_entries(0..6).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_flush_that_ends_late_does_not_take_the_mark_back() {
+    let disk = Disk::new();
+    let shared = disk.open();
+    let log = group(1, &shared);
+    let at = |index| flushed_at(LogId::new(LeaderId::new(1, 0), index));
+    log.note_flushed(&at(9)).unwrap();
+    log.note_flushed(&at(5)).unwrap();
+    drop(log);
+    shared.stop();
+    assert_eq!(group(1, &shared).flushed(), Some(at(9)));
 }
 
 #[tokio::test]

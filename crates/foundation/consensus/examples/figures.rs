@@ -1,8 +1,10 @@
-//! Prints what hosting groups costs: `cargo test --release -p quorate-consensus --test figures -- --ignored --nocapture`.
+//! Prints what hosting groups costs: `cargo run --release -p quorate-consensus --example figures`, with the names of
+//! the parts to run (`proposals`, `reads`, `idling`, `failing-over`) or none for all.
 
-// A test fails where it unwraps.
+// It ends where it unwraps, and prints what it is for.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "../tests/world/mod.rs"]
 mod world;
 
 use std::sync::Arc;
@@ -61,8 +63,24 @@ async fn load(trios: &[Trio], clients: usize, time: Duration) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "prints figures"]
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
+    if wants("proposals") {
+        proposals().await;
+    }
+    if wants("reads") {
+        reads().await;
+    }
+    if wants("idling") {
+        idling().await;
+    }
+    if wants("failing-over") {
+        failing_over().await;
+    }
+}
+
 async fn proposals() {
     let world = World::start(3, HostConfig::default()).await;
     let mut trios = Vec::new();
@@ -85,8 +103,6 @@ async fn proposals() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "prints figures"]
 async fn reads() {
     let world = World::start(3, HostConfig::default()).await;
     let trio = Trio::start(&world, 1, 0).await;
@@ -101,7 +117,7 @@ async fn reads() {
         assert!(permit.still_valid());
         slowest = slowest.max(asked.elapsed());
         count += 1;
-        if count % 1_000 == 0 {
+        if count.is_multiple_of(1_000) {
             tokio::task::yield_now().await;
         }
     }
@@ -110,9 +126,7 @@ async fn reads() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "prints figures"]
-async fn forming_and_idling() {
+async fn idling() {
     const GROUPS: u64 = 500;
     let world = World::start(3, HostConfig::default()).await;
     let started = Instant::now();
@@ -138,8 +152,6 @@ async fn forming_and_idling() {
     world.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "prints figures"]
 async fn failing_over() {
     const GROUPS: u64 = 500;
     let mut world = World::start(3, HostConfig::default()).await;
@@ -153,10 +165,8 @@ async fn failing_over() {
     }
     world.kill(0).await;
     let started = Instant::now();
-    let mut led = Vec::new();
     for trio in &trios {
         trio.leader().await;
-        led.push(started.elapsed());
     }
     println!(
         "{GROUPS} groups have another leader after {:?}",
