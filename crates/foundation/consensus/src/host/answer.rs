@@ -1,9 +1,10 @@
 //! The answering side: messages of peers to the groups here.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use openraft::Snapshot;
+use openraft::{ServerState, Snapshot};
 use quorate_region::transport::{Requester, Router};
 use tokio::task::JoinSet;
 
@@ -49,11 +50,8 @@ impl Host {
     }
 
     fn note_heard(&self, pulse: Pulse) -> Result<(), String> {
-        if self.poison.is_set() {
-            return Err(String::from("this host has stopped"));
-        }
-        if !self.hub.takes_from(pulse.from) {
-            return Err(String::from("the link is cut"));
+        if !self.hub.talks_to(pulse.from) {
+            return Err(String::from("the link is cut, or this host has stopped"));
         }
         if self.hub.note_heard(pulse) {
             self.registry.greet(pulse.from);
@@ -116,9 +114,8 @@ impl Host {
     }
 
     fn check_snapshot(&self, from: u64, group: GroupId) -> Result<Arc<Cell>, String> {
-        self.poison.check().map_err(|e| e.to_string())?;
-        if !self.hub.takes_from(from) {
-            return Err(String::from("the link is cut"));
+        if !self.hub.talks_to(from) {
+            return Err(String::from("the link is cut, or this host has stopped"));
         }
         let cell = self.registry.get(group);
         cell.ok_or_else(|| format!("{group} is not here"))
@@ -127,6 +124,9 @@ impl Host {
 
 impl Cell {
     async fn answer(self: &Arc<Self>, from: Pulse, ask: Ask) -> Answer {
+        if self.loading.load(Ordering::Acquire) && matches!(ask, Ask::Append(_) | Ask::Vote(_)) {
+            return Answer::Refused(String::from("a snapshot is being loaded"));
+        }
         match ask {
             Ask::Append(rpc) => {
                 let leader = rpc.vote.leader_id;
@@ -209,8 +209,11 @@ impl Cell {
     }
 
     async fn elect_until_led(self: &Arc<Self>) -> Result<(), GroupError> {
-        /// Pause between two tries.
-        const PAUSE: Duration = Duration::from_millis(60);
+        /// Longest wait for the leader to give way.
+        const ASIDE: Duration = Duration::from_millis(100);
+        /// Wait for votes, more at each try: a try ends the one before, and disks may be slow.
+        const VOTES: Duration = Duration::from_millis(80);
+        let mut tries = 0;
         self.stay();
         while let Err(not_leading) = self.leading() {
             match not_leading {
@@ -219,13 +222,17 @@ impl Cell {
                         let post = self.hub.post(&leader);
                         // A leader that does not answer is deposed all the same.
                         let give_way = post.ask(self.id, Ask::Yield(self.hub.own.clone()));
-                        let _ = tokio::time::timeout(PAUSE, give_way).await;
+                        let _ = tokio::time::timeout(ASIDE, give_way).await;
                     }
                     self.campaign().await;
                 }
                 stopped @ GroupError::Unavailable(_) => return Err(stopped),
             }
-            tokio::time::sleep(PAUSE).await;
+            tries += 1;
+            let mut server = self.server();
+            let led = server.wait_for(|server| server.state == ServerState::Leader);
+            // Time running out is what the loop is for.
+            let _ = tokio::time::timeout(VOTES * tries, led).await;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use crate::host::config::Origin;
 use crate::host::log::GroupLog;
 use crate::host::look::Look;
 use crate::host::machine::DurableMachine;
+use crate::host::messages::{Answer, Ask};
 use crate::host::poison::Poison;
 use crate::host::post::Hub;
 use crate::host::proposer::Proposal;
@@ -71,6 +72,8 @@ pub(crate) struct Cell {
     pub(crate) renewing: AtomicBool,
     pub(crate) proposals: mpsc::Sender<Proposal>,
     pub(crate) proposer: Mutex<Option<AbortHandle>>,
+    /// A snapshot is being loaded: openraft answers nothing meanwhile.
+    pub(crate) loading: AtomicBool,
     /// Changes of the voters that are under way: no lease meanwhile.
     pub(crate) changes: AtomicUsize,
     kept: Arc<AtomicUsize>,
@@ -122,6 +125,7 @@ impl Cell {
             renewing: AtomicBool::new(false),
             proposals: parts.proposals,
             proposer: Mutex::new(None),
+            loading: AtomicBool::new(false),
             changes: AtomicUsize::new(0),
             kept: Arc::default(),
             yielding: Mutex::new(None),
@@ -230,6 +234,22 @@ impl Cell {
         if self.kept.load(Ordering::Acquire) == 0 && self.pace.take() {
             // It fails when the replica has stopped.
             let _ = self.raft.trigger().snapshot().await;
+        }
+    }
+
+    /// Tells the other voters one by one to lead, until one has heard it.
+    pub(crate) async fn leave_to_others(&self) {
+        /// Longest wait for one of them.
+        const WAIT: Duration = Duration::from_millis(300);
+        for (id, voter) in self.nodes() {
+            if id == self.own() {
+                continue;
+            }
+            let post = self.hub.post(&voter);
+            let told = post.ask(self.id, Ask::Campaign);
+            if let Ok(Ok(Answer::Done)) = tokio::time::timeout(WAIT, told).await {
+                return;
+            }
         }
     }
 

@@ -37,7 +37,7 @@ use crate::types::{Voter, VoterId};
 /// Time without an append after which a group's cached entries are given up.
 const COOL_AFTER: Duration = Duration::from_secs(5);
 /// How often such groups, left peers and given up transfers are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(2);
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Lag within which a learner counts as caught up.
 const CAUGHT_UP_WITHIN: u64 = 64;
 
@@ -120,6 +120,7 @@ impl Host {
             caller,
             config.faults.clone(),
             registry.clone(),
+            poison.clone(),
             silence,
         ));
         let raft_config = Config {
@@ -264,10 +265,15 @@ impl Host {
         self.registry.get(id).map(|cell| HostedGroup { cell })
     }
 
-    /// Ends this node's replica of a group; its log stays.
+    /// Ends this node's replica of a group; its log stays. When it leads another voter is told to, because the pulse
+    /// of this host goes on.
     pub async fn stop_group(&self, id: GroupId) {
         if let Some(cell) = self.registry.remove(id) {
+            let led = cell.leading().is_ok();
             cell.stop().await;
+            if led {
+                cell.leave_to_others().await;
+            }
         }
         self.incoming.forget(id);
     }

@@ -163,13 +163,14 @@ impl Look {
     /// Another patience for each try: replicas that asked at the same time do not again.
     fn draw_patience(&mut self) {
         let mut random = rand::rng();
-        let silence = if self.form_tries > 0 {
-            FORM_RETRY_MS
+        let silence_ms = if self.form_tries > 0 {
+            let tried = u64::from(FORM_TRIES_MAX - self.form_tries);
+            random.random_range(FORM_RETRY_MS) * (1 + tried)
         } else {
-            self.silence_ms.clone()
+            random.random_range(self.silence_ms.clone())
         };
         self.patience = Patience {
-            silence: Duration::from_millis(random.random_range(silence)),
+            silence: Duration::from_millis(silence_ms),
             restart: Duration::from_millis(random.random_range(REELECT_MS)),
         };
     }

@@ -20,6 +20,7 @@ use crate::host::config::{
 use crate::host::faults::Faults;
 use crate::host::log::entries_size;
 use crate::host::messages::{Answer, Ask, BUNDLE, Bundle, BundleAnswer, PULSE, Pulse};
+use crate::host::poison::Poison;
 use crate::host::registry::Registry;
 use crate::host::types::{AppendRequest, AppendResponse, GroupId};
 use crate::types::{Voter, VoterId};
@@ -51,6 +52,7 @@ pub(crate) struct Hub {
     pub(crate) caller: Arc<Caller>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) poison: Arc<Poison>,
     pub(crate) counters: Counters,
     /// Silence after which nothing but votes and pulses is sent to a peer.
     pub(crate) silence: Duration,
@@ -64,6 +66,7 @@ impl Hub {
         caller: Arc<Caller>,
         faults: Arc<Faults>,
         registry: Arc<Registry>,
+        poison: Arc<Poison>,
         silence: Duration,
     ) -> Hub {
         let from = own.id();
@@ -73,6 +76,7 @@ impl Hub {
             caller,
             faults,
             registry,
+            poison,
             counters: Counters::default(),
             silence,
             posts: Mutex::default(),
@@ -113,9 +117,10 @@ impl Hub {
         posts.retain(|id, _| wanted(*id));
     }
 
-    /// Whether `peer` is one whose messages this host takes: one that it shares a group with, by a link that is whole.
-    pub(crate) fn takes_from(&self, peer: VoterId) -> bool {
-        !self.faults.is_cut(peer)
+    /// Whether this host has anything to do with `peer`: not by a link that is cut, and with nobody once its storage
+    /// has failed, so that the others take it for dead.
+    pub(crate) fn talks_to(&self, peer: VoterId) -> bool {
+        !self.faults.is_cut(peer) && !self.poison.is_set()
     }
 
     /// Notes that a peer was heard; whether it is another start of it than before.
@@ -297,8 +302,8 @@ impl Post {
     async fn exchange(&self, asks: Vec<(GroupId, Ask)>) -> Result<Vec<Answer>, CallError> {
         let hub = self.hub.upgrade();
         let hub = hub.ok_or_else(|| self.unreachable("the host stops"))?;
-        if hub.faults.is_cut(self.peer.id()) {
-            return Err(self.unreachable("the link is cut"));
+        if !hub.talks_to(self.peer.id()) {
+            return Err(self.unreachable("the link is cut, or this host has stopped"));
         }
         hub.counters.bundles.fetch_add(1, Ordering::Relaxed);
         let messages = asks.len() as u64;
@@ -344,7 +349,7 @@ impl Post {
         let Some(hub) = self.hub.upgrade() else {
             return;
         };
-        if hub.faults.is_cut(self.peer.id()) || self.pulsing.swap(true, Ordering::AcqRel) {
+        if !hub.talks_to(self.peer.id()) || self.pulsing.swap(true, Ordering::AcqRel) {
             return;
         }
         let post = self.clone();
@@ -357,7 +362,7 @@ impl Post {
                 .await;
             post.pulsing.store(false, Ordering::Release);
             if let Ok(pulse) = answer
-                && hub.takes_from(pulse.from)
+                && hub.talks_to(pulse.from)
                 && hub.note_heard(pulse)
             {
                 hub.registry.greet(pulse.from);

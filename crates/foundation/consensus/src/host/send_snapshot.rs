@@ -97,7 +97,7 @@ async fn send_pieces(
     let mut reading = file.open().map_err(|e| e.to_string())?;
     let mut offset = 0;
     loop {
-        if !hub.takes_from(peer.id()) {
+        if !hub.talks_to(peer.id()) {
             return Err(String::from("the link is cut"));
         }
         let read = tokio::task::spawn_blocking(move || read_piece(reading)).await;

@@ -18,41 +18,41 @@ use quorate_consensus::{
 };
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{CertificateAuthority, Identity, NodeInfo, RegionMap};
-use tokio::task::JoinHandle;
+use tokio::runtime::Runtime;
 
 /// Longest wait for a condition.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// Longest wait of one call.
-pub const CALL: Duration = Duration::from_secs(3);
+pub(crate) const CALL: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Default, PartialEq, Debug)]
-pub struct State {
-    pub mark: Option<Vec<u8>>,
-    pub values: BTreeMap<String, String>,
+pub(crate) struct State {
+    pub(crate) mark: Option<Vec<u8>>,
+    pub(crate) values: BTreeMap<String, String>,
     /// How often each command was applied in the state's whole life.
-    pub applies: BTreeMap<String, u64>,
+    pub(crate) applies: BTreeMap<String, u64>,
 }
 
 /// A map: commands are `key=value`, answers the earlier value. What was not flushed is gone after `crash`.
 #[derive(Default)]
-pub struct Map {
+pub(crate) struct Map {
     state: Mutex<State>,
     flushed: Mutex<State>,
-    pub flushes: AtomicU64,
-    pub snapshots_read: AtomicU64,
-    pub fails: AtomicBool,
+    pub(crate) flushes: AtomicU64,
+    pub(crate) snapshots_read: AtomicU64,
+    pub(crate) fails: AtomicBool,
 }
 
 impl Map {
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         *self.state.lock().unwrap() = self.flushed.lock().unwrap().clone();
     }
 
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.state.lock().unwrap().clone()
     }
 
-    pub fn get(&self, key: &str) -> Option<String> {
+    pub(crate) fn get(&self, key: &str) -> Option<String> {
         self.state.lock().unwrap().values.get(key).cloned()
     }
 }
@@ -107,23 +107,24 @@ impl DurableMachine for Map {
     }
 }
 
-pub struct Running {
-    pub host: Arc<Host>,
-    server: JoinHandle<()>,
+/// A host and what runs it: its connections end with its runtime, as with a process.
+pub(crate) struct Running {
+    pub(crate) host: Arc<Host>,
+    runtime: Runtime,
 }
 
-pub struct World {
-    pub folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
     ca: CertificateAuthority,
     map: RegionMap,
-    pub config: HostConfig,
-    pub faults: Vec<Arc<Faults>>,
+    pub(crate) config: HostConfig,
+    pub(crate) faults: Vec<Arc<Faults>>,
     running: Vec<Option<Running>>,
 }
 
 impl World {
     /// Starts hosts in nodes of this many zones.
-    pub async fn start(nodes: usize, config: HostConfig) -> World {
+    pub(crate) async fn start(nodes: usize, config: HostConfig) -> World {
         let region: RegionName = "us-east-1".parse().unwrap();
         // All held at once: ports that are let go one by one come back.
         let listeners: Vec<_> = (0..nodes)
@@ -153,7 +154,7 @@ impl World {
         world
     }
 
-    pub fn voter(&self, at: usize) -> Voter {
+    pub(crate) fn voter(&self, at: usize) -> Voter {
         let node = &self.map.nodes[at];
         Voter {
             node: node.id.clone(),
@@ -161,22 +162,22 @@ impl World {
         }
     }
 
-    pub fn voters(&self, at: impl IntoIterator<Item = usize>) -> Vec<Voter> {
+    pub(crate) fn voters(&self, at: impl IntoIterator<Item = usize>) -> Vec<Voter> {
         at.into_iter().map(|at| self.voter(at)).collect()
     }
 
-    pub fn origin(&self, preferred: usize) -> Origin {
+    pub(crate) fn origin(&self, preferred: usize) -> Origin {
         Origin {
             voters: self.voters(0..3),
             preferred_leader: self.voter(preferred).id(),
         }
     }
 
-    pub fn host_folder(&self, at: usize) -> PathBuf {
+    pub(crate) fn host_folder(&self, at: usize) -> PathBuf {
         self.folder.path().join(at.to_string())
     }
 
-    pub async fn start_host(&mut self, at: usize) {
+    pub(crate) async fn start_host(&mut self, at: usize) {
         let own = self.voter(at);
         let identity = Identity::for_node(&self.ca, &self.map, &own.node).unwrap();
         let caller = Arc::new(Caller::new(&identity).unwrap());
@@ -185,31 +186,56 @@ impl World {
             ..self.config.clone()
         };
         let folder = self.host_folder(at);
-        // Tasks of the host before, which are ending, may hold its log a moment longer.
-        let host = eventually("the log is free", || async {
-            let opened = Host::open(own.clone(), &folder, config.clone(), caller.clone());
-            opened.await.ok()
-        })
-        .await;
-        let mut router = Router::default();
-        host.route(&mut router);
-        let server = RpcServer::bind(own.address, &identity).await.unwrap();
-        let server = tokio::spawn(server.serve(router));
-        self.running[at] = Some(Running { host, server });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let started = runtime.spawn(async move {
+            // Tasks of the host before, which are ending, may hold its log a moment longer.
+            let host = eventually("the log is free", || async {
+                let opened = Host::open(own.clone(), &folder, config.clone(), caller.clone());
+                opened.await.ok()
+            })
+            .await;
+            let mut router = Router::default();
+            host.route(&mut router);
+            let server = eventually("the address is free", || async {
+                RpcServer::bind(own.address, &identity).await.ok()
+            })
+            .await;
+            tokio::spawn(server.serve(router));
+            host
+        });
+        let host = started.await.unwrap();
+        self.running[at] = Some(Running { host, runtime });
     }
 
-    pub fn host(&self, at: usize) -> &Arc<Host> {
+    pub(crate) fn host(&self, at: usize) -> &Arc<Host> {
         &self.running[at].as_ref().unwrap().host
     }
 
-    /// Ends a host without flushing its machines.
-    pub async fn kill(&mut self, at: usize) {
-        let running = self.running[at].take().unwrap();
-        running.server.abort();
-        running.host.shutdown().await;
+    /// Runs something in a host's own runtime.
+    pub(crate) async fn on<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        &self,
+        at: usize,
+        work: impl FnOnce(Arc<Host>) -> F,
+    ) -> T {
+        let running = self.running[at].as_ref().unwrap();
+        let work = work(running.host.clone());
+        running.runtime.spawn(work).await.unwrap()
     }
 
-    pub async fn stop(mut self) {
+    /// Ends a host without flushing its machines.
+    pub(crate) async fn kill(&mut self, at: usize) {
+        let running = self.running[at].take().unwrap();
+        let host = running.host;
+        let ended = running.runtime.spawn(async move { host.shutdown().await });
+        ended.await.unwrap();
+        running.runtime.shutdown_background();
+    }
+
+    pub(crate) async fn stop(mut self) {
         for at in 0..self.running.len() {
             if self.running[at].is_some() {
                 self.kill(at).await;
@@ -218,7 +244,7 @@ impl World {
     }
 
     /// Cuts every link between one host and the others.
-    pub fn isolate(&self, at: usize) {
+    pub(crate) fn isolate(&self, at: usize) {
         for other in 0..self.running.len() {
             if other != at {
                 self.faults[at].cut(self.voter(other).id());
@@ -227,7 +253,7 @@ impl World {
         }
     }
 
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         for faults in &self.faults {
             faults.mend();
         }
@@ -235,7 +261,7 @@ impl World {
 }
 
 /// Waits until something is there.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut look: impl FnMut() -> F,
 ) -> T {
@@ -250,7 +276,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 }
 
 /// Waits until a condition holds.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     eventually(what, || {
         let found = holds().then_some(());
         async move { found }
@@ -259,14 +285,14 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// One group on the first three hosts.
-pub struct Trio {
-    pub id: GroupId,
-    pub machines: Vec<Arc<Map>>,
-    pub groups: Vec<Option<HostedGroup>>,
+pub(crate) struct Trio {
+    pub(crate) id: GroupId,
+    pub(crate) machines: Vec<Arc<Map>>,
+    pub(crate) groups: Vec<Option<HostedGroup>>,
 }
 
 impl Trio {
-    pub async fn start(world: &World, id: u64, preferred: usize) -> Trio {
+    pub(crate) async fn start(world: &World, id: u64, preferred: usize) -> Trio {
         let mut trio = Trio {
             id: GroupId(id),
             machines: (0..3).map(|_| Arc::default()).collect(),
@@ -279,46 +305,51 @@ impl Trio {
         trio
     }
 
-    pub async fn start_replica(&mut self, world: &World, at: usize, origin: Option<Origin>) {
+    pub(crate) async fn start_replica(&mut self, world: &World, at: usize, origin: Option<Origin>) {
         while self.machines.len() <= at {
             self.machines.push(Arc::default());
             self.groups.push(None);
         }
-        let machine = self.machines[at].clone();
-        let group = world.host(at).start_group(self.id, machine, origin).await;
-        self.groups[at] = Some(group.unwrap());
+        let (id, machine) = (self.id, self.machines[at].clone());
+        let started = world
+            .on(at, |host| async move {
+                host.start_group(id, machine, origin).await
+            })
+            .await;
+        self.groups[at] = Some(started.unwrap());
     }
 
     /// Ends a host of it the hard way.
-    pub async fn crash(&mut self, world: &mut World, at: usize) {
+    pub(crate) async fn crash(&mut self, world: &mut World, at: usize) {
         self.groups[at] = None;
         world.kill(at).await;
         self.machines[at].crash();
     }
 
-    pub async fn restart(&mut self, world: &mut World, at: usize) {
+    pub(crate) async fn restart(&mut self, world: &mut World, at: usize) {
         world.start_host(at).await;
         self.start_replica(world, at, Some(world.origin(0))).await;
     }
 
-    pub fn group(&self, at: usize) -> &HostedGroup {
+    pub(crate) fn group(&self, at: usize) -> &HostedGroup {
         self.groups[at].as_ref().unwrap()
     }
 
-    pub fn leader_now(&self) -> Option<usize> {
+    pub(crate) fn leader_now(&self) -> Option<usize> {
         let leads = |group: &Option<HostedGroup>| {
             group.as_ref().is_some_and(|group| group.leadership().own)
         };
         self.groups.iter().position(leads)
     }
 
-    pub async fn leader(&self) -> usize {
+    pub(crate) async fn leader(&self) -> usize {
         eventually("a leader", || async { self.leader_now() }).await
     }
 
     /// Writes at whoever leads, again while nobody does. Commands are idempotent.
-    pub async fn write(&self, command: &str) -> usize {
-        eventually("a write", || async {
+    pub(crate) async fn write(&self, command: &str) -> usize {
+        let what = format!("{command} in {}", self.id);
+        eventually(&what, || async {
             for (at, group) in self.groups.iter().enumerate() {
                 let Some(group) = group else { continue };
                 if group.propose(command.into(), CALL).await.is_ok() {
@@ -330,7 +361,7 @@ impl Trio {
         .await
     }
 
-    pub async fn until_applied(&self, at: usize, key: &str, value: &str) {
+    pub(crate) async fn until_applied(&self, at: usize, key: &str, value: &str) {
         until(&format!("{key}={value} at {at}"), || {
             self.machines[at].get(key).as_deref() == Some(value)
         })
@@ -338,7 +369,7 @@ impl Trio {
     }
 
     /// Reads at whoever leads.
-    pub async fn read(&self, key: &str) -> Option<String> {
+    pub(crate) async fn read(&self, key: &str) -> Option<String> {
         eventually("a read", || async {
             for (at, group) in self.groups.iter().enumerate() {
                 let Some(group) = group else { continue };
@@ -355,6 +386,6 @@ impl Trio {
     }
 }
 
-pub fn is_not_leader<T>(result: &Result<T, GroupError>) -> bool {
+pub(crate) fn is_not_leader<T>(result: &Result<T, GroupError>) -> bool {
     matches!(result, Err(GroupError::NotLeader(_)))
 }

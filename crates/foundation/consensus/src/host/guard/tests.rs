@@ -1,3 +1,5 @@
+//! Promises and leases, in tables and over all clocks within the assumption.
+
 use super::*;
 use proptest::prelude::*;
 

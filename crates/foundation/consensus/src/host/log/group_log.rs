@@ -116,15 +116,16 @@ impl GroupLog {
 
     /// Notes that the machine's state up to here is durable: the log below may go.
     pub(crate) fn note_flushed(&self, meta: &SnapshotMeta) -> io::Result<()> {
+        // One at a time: a flush may end after a snapshot that was loaded meanwhile, and is older then.
+        let _one = self.state();
+        let known = self.flushed.borrow().as_ref().map(|m| m.last_log_id);
+        if known >= Some(meta.last_log_id) {
+            return Ok(());
+        }
+        // Queued before anybody is told: a purge that waits for it is written after it.
         self.shared
             .write(self.group, Write::Meta(Kind::Flushed, encode(meta)))?;
-        self.flushed.send_if_modified(|seen| {
-            let newer = seen.as_ref().map(|m| m.last_log_id) < Some(meta.last_log_id);
-            if newer {
-                *seen = Some(meta.clone());
-            }
-            newer
-        });
+        self.flushed.send_replace(Some(meta.clone()));
         Ok(())
     }
 
@@ -170,13 +171,16 @@ impl GroupLog {
         end: u64,
         bytes_max: usize,
     ) -> Result<Vec<Entry>, StorageError> {
-        let cached_from = {
+        let (start, end, cached_from) = {
             let state = self.state();
+            // The writer may not have removed yet what is purged or truncated.
+            let start = start.max(state.purged.map_or(0, |id| id.index + 1));
+            let end = end.min(state.last.map_or(0, |id| id.index + 1));
             let cached_from = state.cache.first().unwrap_or(u64::MAX);
-            if start >= cached_from {
+            if start >= cached_from || start >= end {
                 return Ok(bounded(state.cache.range(start, end), bytes_max));
             }
-            cached_from
+            (start, end, cached_from)
         };
         let log = self.clone();
         let disk_end = end.min(cached_from);
@@ -184,8 +188,9 @@ impl GroupLog {
         let mut entries = tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| unreadable(&e))??;
-        let next = entries.last().map(|e| e.log_id.index + 1);
-        if next == Some(disk_end) && disk_end < end {
+        // Below the log's first entry the disk has none.
+        let next = entries.last().map_or(disk_end, |e| e.log_id.index + 1);
+        if next == disk_end && disk_end < end {
             let used = entries.iter().map(size).sum();
             let room = bytes_max.saturating_sub(used);
             // The cache may have moved on meanwhile; a short answer is asked again.
@@ -382,3 +387,6 @@ impl RaftLogStorage<Types> for GroupLog {
             .map_err(|e| unwritable(&e))
     }
 }
+
+#[cfg(test)]
+mod tests;
