@@ -5,6 +5,7 @@ mod batch_get;
 mod batch_write;
 mod capacity;
 mod checks;
+mod coordinator;
 mod get;
 mod input;
 mod legacy;
@@ -14,6 +15,8 @@ mod selection;
 mod source;
 mod start_key;
 mod target;
+mod transact_get;
+mod transact_write;
 mod write;
 
 use bytes::Bytes;
@@ -36,6 +39,8 @@ pub(crate) async fn dispatch(
         "Scan" => search::scan(context, body).await,
         "BatchGetItem" => batch_get::batch_get_item(context, body).await,
         "BatchWriteItem" => batch_write::batch_write_item(context, body).await,
+        "TransactWriteItems" => transact_write::transact_write_items(context, body).await,
+        "TransactGetItems" => transact_get::transact_get_items(context, body).await,
         _ => return None,
     })
 }
