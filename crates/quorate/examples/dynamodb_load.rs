@@ -141,7 +141,11 @@ impl Client {
         let mut next = client;
         loop {
             let asked = Instant::now();
-            let over = if arguments.fill { next >= arguments.items } else { asked >= end };
+            let over = if arguments.fill {
+                next >= arguments.items
+            } else {
+                asked >= end
+            };
             if over {
                 return Ok((micros, failed));
             }
@@ -151,7 +155,11 @@ impl Client {
                 rand::rng().random_range(0..arguments.items)
             };
             next += arguments.connections as u64;
-            let op = if arguments.fill { Op::Put } else { arguments.op };
+            let op = if arguments.fill {
+                Op::Put
+            } else {
+                arguments.op
+            };
             let good = self.ask(op, arguments, item).await?;
             if asked >= begin || arguments.fill {
                 if good {
