@@ -21,7 +21,8 @@ pub(crate) async fn remove_abandoned(
     host: &PartitionHost,
     candidates: &[PartitionNumber],
 ) -> Result<(), LookError> {
-    let listed = tokio::time::timeout(CATALOG_TIMEOUT, host.catalog.list::<PartitionRecord>()).await;
+    let listed =
+        tokio::time::timeout(CATALOG_TIMEOUT, host.catalog.list::<PartitionRecord>()).await;
     let Ok(listed) = listed else {
         return Ok(());
     };

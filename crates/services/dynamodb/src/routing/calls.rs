@@ -101,6 +101,17 @@ impl PartitionCalls {
         self.routes.table(name)
     }
 
+    /// The node that leads the first partition of a table at this moment, by its own word.
+    ///
+    /// # Errors
+    /// `Gone` when there is no such table, `Catalog` when its records cannot be read.
+    pub async fn leader_of(&self, table: &str) -> Result<Option<NodeId>, RouteError> {
+        let table = self.routes.table(table)?.ok_or(RouteError::Gone)?;
+        let route = table.all(IndexNumber::TABLE).first();
+        let route = route.ok_or(RouteError::Gone)?;
+        Ok(self.leader_among(route, None).await)
+    }
+
     /// Asks for something that may be asked twice, from whom its freshness allows.
     pub(crate) async fn read(
         &self,
@@ -224,9 +235,9 @@ impl PartitionCalls {
         question: &Question,
         timeout: Duration,
     ) -> Result<Result<Answer, Refusal>, CallError> {
-        let called =
-            self.caller
-                .call(&target.node, target.address, PARTITION, question, timeout);
+        let called = self
+            .caller
+            .call(&target.node, target.address, PARTITION, question, timeout);
         let answer = called.await;
         self.silent.note(&target.node, answer.is_err());
         answer
@@ -258,26 +269,34 @@ impl PartitionCalls {
 
     /// Waits until a replica other than the one at `at` says that it leads.
     async fn another_leader(&self, route: &PartitionRoute, at: usize) -> NodeId {
-        let question = Question {
-            partition: route.number,
-            op: Op::Measure,
-        };
         let mut pause = LEADER_DOUBTED_AFTER;
         loop {
             tokio::time::sleep(pause).await;
             pause = LEADER_DOUBTED_EVERY;
-            for (n, target) in route.replicas.iter().enumerate() {
-                if n == at {
-                    continue;
-                }
-                let answer = self.ask(target, &question, LEADER_DOUBTED_EVERY).await;
-                if let Ok(Ok(Answer::Measured(measured))) = answer
-                    && measured.leads
-                {
-                    return target.node.clone();
-                }
+            if let Some(leader) = self.leader_among(route, Some(at)).await {
+                return leader;
             }
         }
+    }
+
+    /// The replica that says that it leads, of all but the one at `but`.
+    async fn leader_among(&self, route: &PartitionRoute, but: Option<usize>) -> Option<NodeId> {
+        let question = Question {
+            partition: route.number,
+            op: Op::Measure,
+        };
+        for (n, target) in route.replicas.iter().enumerate() {
+            if but == Some(n) {
+                continue;
+            }
+            let answer = self.ask(target, &question, LEADER_DOUBTED_EVERY).await;
+            if let Ok(Ok(Answer::Measured(measured))) = answer
+                && measured.leads
+            {
+                return Some(target.node.clone());
+            }
+        }
+        None
     }
 
     fn find(&self, to: &Destination) -> Result<Arc<PartitionRoute>, RouteError> {
