@@ -14,6 +14,7 @@ mod feed;
 mod known;
 mod machine;
 mod partition_host;
+mod removal;
 mod replica;
 mod spec;
 mod splits;

@@ -118,7 +118,10 @@ impl Replica {
                 entries,
             } => {
                 for source in fences {
-                    self.command(&Effect::Fence { source }).await?;
+                    // What is not fenced could still be overtaken by what the source sent before.
+                    if self.command(&Effect::Fence { source }).await? != Settled::Done {
+                        return Err(Refusal::Elsewhere);
+                    }
                 }
                 match self
                     .command(&Effect::IndexBatch { source, entries })
