@@ -126,14 +126,8 @@ fn answer(
     freshness: Freshness,
     searched: Searched,
 ) -> Vec<u8> {
-    let strong = freshness == Freshness::Strong;
     let report = Report::of(input.return_consumed_capacity.as_deref());
-    let mut consumed = Consumed::default();
-    source.charge(&mut consumed, Units::read(searched.bytes, strong));
-    let fetched = Units::whole(searched.fetched_units);
-    consumed.table = consumed
-        .table
-        .plus(if strong { fetched } else { fetched.halved() });
+    let consumed = cost(source, freshness, &searched);
     let items = searched.items.into_iter().map(WireItem).collect();
     body(&Output {
         items: (!selection.counts_only).then_some(items),
@@ -142,6 +136,18 @@ fn answer(
         last_evaluated_key: searched.last.map(WireItem),
         consumed_capacity: consumed.json(name, report, None),
     })
+}
+
+/// What a page cost.
+pub(crate) fn cost(source: &Source<'_>, freshness: Freshness, searched: &Searched) -> Consumed {
+    let strong = freshness == Freshness::Strong;
+    let mut consumed = Consumed::default();
+    source.charge(&mut consumed, Units::read(searched.bytes, strong));
+    let fetched = Units::whole(searched.fetched_units);
+    consumed.table = consumed
+        .table
+        .plus(if strong { fetched } else { fetched.halved() });
+    consumed
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

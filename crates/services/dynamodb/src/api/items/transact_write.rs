@@ -72,7 +72,7 @@ pub(crate) async fn transact_write_items(
 }
 
 /// What distinguishes requests that use the same token. The token itself is in both.
-fn fingerprint(bytes: &Bytes) -> String {
+pub(crate) fn fingerprint(bytes: &Bytes) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
