@@ -94,10 +94,6 @@ pub(crate) fn position(id: &str) -> Position {
     }
 }
 
-fn unreachable_key() -> quorate_dynamo_lang::EncodedKey {
-    unreachable!("the ledger's key is a string")
-}
-
 /// The key of an item of the ledger.
 pub(crate) fn key(id: &str) -> Item {
     [(KEY.to_owned(), AttributeValue::S(id.to_owned()))].into()
