@@ -86,7 +86,7 @@ fn schema() -> KeySchema {
 pub(crate) fn position(id: &str) -> Position {
     let encoded = schema()
         .encode(&key(id))
-        .unwrap_or_else(|| unreachable_key());
+        .expect("the ledger's key is a string");
     Position {
         table: TABLE.to_owned(),
         index: IndexNumber::TABLE,
