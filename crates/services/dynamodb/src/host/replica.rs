@@ -17,8 +17,9 @@ use quorate_dynamo_store::{
 
 use crate::host::machine::{Fate, command, fate};
 use crate::host::transactions;
-use crate::messages::{Answer, Freshness, Measured, Op, Refusal};
-use crate::model::PartitionNumber;
+use crate::messages::{Answer, Counted, Freshness, Measured, Op, Refusal};
+use crate::model::{IndexNumber, PartitionNumber};
+use crate::throttle::{Buckets, Draw, Side};
 
 /// Longest wait for a quorum.
 const QUORUM_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,6 +43,9 @@ pub(crate) struct Replica {
     pub(crate) busy: AtomicBool,
     /// The last term in which this replica led with all earlier commands applied.
     ready_term: AtomicU64,
+    /// The throughput of the table whose first partition this is.
+    buckets: Mutex<Buckets>,
+    began: Instant,
     /// Index partitions that refuse what was sent before this generation.
     fenced: Mutex<HashSet<(PartitionNumber, u32)>>,
 }
@@ -71,6 +75,8 @@ impl Replica {
             voters,
             busy: AtomicBool::new(false),
             ready_term: AtomicU64::new(0),
+            buckets: Mutex::default(),
+            began: Instant::now(),
             fenced: Mutex::default(),
         }
     }
@@ -126,6 +132,34 @@ impl Replica {
                 }
             }
             Op::Measure => Ok(Answer::Measured(self.measure())),
+            Op::Draw { index, side, draw } => self.draw(index, side, draw),
+        }
+    }
+
+    /// Gives units of throughput out. A replica that begins to lead begins with full buckets: what was used before is
+    /// not known here, and limits are worth no command in the log.
+    fn draw(&self, index: IndexNumber, side: Side, draw: Draw) -> Result<Answer, Refusal> {
+        let leadership = self.group.leadership();
+        if !leadership.own {
+            return Err(Refusal::NotLeader(self.node_of(leadership.leader)));
+        }
+        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut buckets = self.buckets.lock().expect("no holder panics");
+        Ok(Answer::Drawn(buckets.draw(index, side, draw, now_ms)))
+    }
+
+    /// How far it is, and on the leader how far the others are.
+    pub(crate) fn count(&self) -> Counted {
+        let progress = self.group.progress();
+        let node = |id: VoterId| self.node_of(Some(id));
+        let matched = progress.matched.into_iter();
+        Counted {
+            partition: self.number,
+            measured: self.measure(),
+            last: progress.last,
+            matched: matched
+                .filter_map(|(id, at)| Some((node(id)?, at)))
+                .collect(),
         }
     }
 
