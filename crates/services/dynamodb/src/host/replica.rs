@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use quorate_base::{NodeId, UnixMillis};
+use quorate_base::{NodeId, Revision, UnixMillis};
 use quorate_consensus::{GroupError, HostedGroup, Voter, VoterId};
 use quorate_dynamo_lang::{Item, Projection};
 use quorate_dynamo_store::{
@@ -41,6 +41,8 @@ pub(crate) struct Replica {
     pub(crate) voters: Vec<Voter>,
     /// Whether a task does this replica's duties.
     pub(crate) busy: AtomicBool,
+    /// The last comparison of indexes with the table's.
+    pub(crate) described: Mutex<Option<Described>>,
     /// The last term in which this replica led with all earlier commands applied.
     ready_term: AtomicU64,
     /// The throughput of the table whose first partition this is.
@@ -48,6 +50,17 @@ pub(crate) struct Replica {
     began: Instant,
     /// Index partitions that refuse what was sent before this generation.
     fenced: Mutex<HashSet<(PartitionNumber, u32)>>,
+}
+
+/// That a leader found its indexes as the table has them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Described {
+    /// The leader's term.
+    pub(crate) term: u64,
+    /// The table's revision.
+    pub(crate) revision: Revision,
+    /// Until when that is good enough; none for the whole term.
+    pub(crate) until: Option<Instant>,
 }
 
 /// What a proposed effect came to.
@@ -74,6 +87,7 @@ impl Replica {
             group,
             voters,
             busy: AtomicBool::new(false),
+            described: Mutex::default(),
             ready_term: AtomicU64::new(0),
             buckets: Mutex::default(),
             began: Instant::now(),
@@ -192,6 +206,11 @@ impl Replica {
         }
         self.ready_term.store(after.term, Ordering::Release);
         Ok(after.term)
+    }
+
+    /// Whether it has led in that term with all earlier commands applied.
+    pub(crate) fn is_ready(&self, term: u64) -> bool {
+        self.ready_term.load(Ordering::Acquire) == term
     }
 
     fn node_of(&self, voter: Option<VoterId>) -> Option<NodeId> {
