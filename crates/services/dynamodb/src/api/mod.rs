@@ -15,6 +15,7 @@ mod encoding;
 mod error;
 mod figures;
 mod items;
+mod partiql;
 mod service;
 mod tables;
 

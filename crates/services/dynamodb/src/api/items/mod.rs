@@ -1,24 +1,24 @@
 //! Operations on items: parsed and validated here, carried out by the partitions.
 
-mod admission;
-mod answer;
+pub(crate) mod admission;
+pub(crate) mod answer;
 mod batch_get;
 mod batch_write;
-mod capacity;
+pub(crate) mod capacity;
 mod checks;
-mod coordinator;
-mod get;
-mod input;
+pub(crate) mod coordinator;
+pub(crate) mod get;
+pub(crate) mod input;
 mod legacy;
-mod pages;
-mod search;
-mod selection;
-mod source;
-mod start_key;
-mod target;
-mod transact_get;
-mod transact_write;
-mod write;
+pub(crate) mod pages;
+pub(crate) mod search;
+pub(crate) mod selection;
+pub(crate) mod source;
+pub(crate) mod start_key;
+pub(crate) mod target;
+pub(crate) mod transact_get;
+pub(crate) mod transact_write;
+pub(crate) mod write;
 
 use bytes::Bytes;
 

@@ -18,7 +18,7 @@ use crate::model::HashRange;
 use crate::routing::{Position, RouteError};
 
 /// What one page reads at most.
-const PAGE_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const PAGE_BYTES_MAX: u64 = 1 << 20;
 /// Longest wait for a partition that splits.
 const MOVE_WAIT: Duration = Duration::from_secs(8);
 /// Pause before a partition that has moved is looked for again.

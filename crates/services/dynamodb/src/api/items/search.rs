@@ -56,7 +56,16 @@ pub(crate) async fn query(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8
     let condition = key_condition(&mut input, &source, &mut parsed.placeholders)?;
     parsed.placeholders.all_used()?;
     source.check_condition(&condition)?;
-    source.refuse_keys_in_filter(parsed.filter.as_ref())?;
+    let filters_by = if input.filter_expression.is_some() {
+        "Filter Expression"
+    } else {
+        "QueryFilter"
+    };
+    source.check_paths(
+        parsed.filter.as_ref(),
+        parsed.projection.as_ref(),
+        Some(filters_by),
+    )?;
     let freshness = source.freshness(input.consistent_read)?;
     let selection = selection(&input, &source, parsed.projection)?;
     let start = input.exclusive_start_key.take().map(|item| item.0);
@@ -91,6 +100,7 @@ pub(crate) async fn scan(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8>
     parsed.placeholders.all_used()?;
     let table = target::table(context, name)?;
     let source = Source::find(&table.table.record, input.index_name.as_deref())?;
+    source.check_paths(parsed.filter.as_ref(), parsed.projection.as_ref(), None)?;
     let freshness = source.freshness(input.consistent_read)?;
     let selection = selection(&input, &source, parsed.projection)?;
     let start = input.exclusive_start_key.take().map(|item| item.0);
@@ -122,14 +132,8 @@ fn answer(
     freshness: Freshness,
     searched: Searched,
 ) -> Vec<u8> {
-    let strong = freshness == Freshness::Strong;
     let report = Report::of(input.return_consumed_capacity.as_deref());
-    let mut consumed = Consumed::default();
-    source.charge(&mut consumed, Units::read(searched.bytes, strong));
-    let fetched = Units::whole(searched.fetched_units);
-    consumed.table = consumed
-        .table
-        .plus(if strong { fetched } else { fetched.halved() });
+    let consumed = cost(source, freshness, &searched);
     let items = searched.items.into_iter().map(WireItem).collect();
     body(&Output {
         items: (!selection.counts_only).then_some(items),
@@ -138,6 +142,18 @@ fn answer(
         last_evaluated_key: searched.last.map(WireItem),
         consumed_capacity: consumed.json(name, report, None),
     })
+}
+
+/// What a page cost.
+pub(crate) fn cost(source: &Source<'_>, freshness: Freshness, searched: &Searched) -> Consumed {
+    let strong = freshness == Freshness::Strong;
+    let mut consumed = Consumed::default();
+    source.charge(&mut consumed, Units::read(searched.bytes, strong));
+    let fetched = Units::whole(searched.fetched_units);
+    consumed.table = consumed
+        .table
+        .plus(if strong { fetched } else { fetched.halved() });
+    consumed
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

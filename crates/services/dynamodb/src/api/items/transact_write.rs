@@ -103,7 +103,7 @@ async fn admit(context: &Context<'_>, planned: &[Planned]) -> Result<Vec<Admitte
 }
 
 /// What distinguishes requests that use the same token. The token itself is in both.
-fn fingerprint(bytes: &Bytes) -> String {
+pub(crate) fn fingerprint(bytes: &Bytes) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
