@@ -29,6 +29,17 @@ def send(region, method="POST", path="/", body=b"", headers=None):
         connection.close()
 
 
+def send_bytes(region, body=b"", headers=None, method="POST", path="/"):
+    """One request as it is; the status, the headers by their names in lower case, and the bytes of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", region.api_port, timeout=20)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
 def signed_headers(region, body, service="rds", name=None, content_type=FORM, secret=None):
     """The headers of a rightly signed POST of `body`."""
     env = region.env()

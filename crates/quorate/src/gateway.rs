@@ -31,7 +31,7 @@ const CA_IDENTIFIER: &str = "quorate-root-g1";
 pub(crate) struct GatewayRegion {
     pub(crate) identity: Identity,
     pub(crate) remote: Arc<Remote>,
-    caller: Arc<Caller>,
+    pub(crate) caller: Arc<Caller>,
 }
 
 impl GatewayRegion {

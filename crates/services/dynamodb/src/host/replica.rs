@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use quorate_base::{NodeId, UnixMillis};
@@ -31,6 +32,8 @@ const READS_MAX: usize = 3;
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Pause between two looks at something that another one is about to end.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
+/// Pause between two looks at writes that are on their way.
+const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// A replica that runs.
 pub(crate) struct Replica {
@@ -115,7 +118,10 @@ impl Replica {
                 entries,
             } => {
                 for source in fences {
-                    self.command(&Effect::Fence { source }).await?;
+                    // What is not fenced could still be overtaken by what the source sent before.
+                    if self.command(&Effect::Fence { source }).await? != Settled::Done {
+                        return Err(Refusal::Elsewhere);
+                    }
                 }
                 match self
                     .command(&Effect::IndexBatch { source, entries })
@@ -221,6 +227,9 @@ impl Replica {
     }
 
     /// Makes one write.
+    ///
+    /// The next write of the item is evaluated as soon as this one's command has its place behind all others: on what
+    /// this one makes of it, in the same term. So writes of one item share syncs as those of many do.
     pub(crate) async fn write(
         self: &Arc<Self>,
         op: &WriteOp,
@@ -229,27 +238,56 @@ impl Replica {
         for _ in 0..EVALUATIONS_MAX {
             let term = self.lead().await?;
             let key = self.key(op)?;
-            let latch = self.latch(&[key]).await?;
+            let latch = self.latch(&[key.clone()]).await?;
             let now = UnixMillis::now().0;
-            let evaluated = match self.partition.evaluate(now, op, &latch) {
-                Ok(evaluated) => evaluated,
+            // Under the latch what is expected can only come to pass.
+            let on_expected = self.partition.expects(std::slice::from_ref(&key));
+            let mut evaluated = self.partition.evaluate_after(term, now, op, &latch);
+            if evaluated.is_err() && !on_expected {
+                evaluated = self.evaluate_again(now, op, &latch).await?;
+            }
+            let settling = match evaluated {
+                Ok(mut evaluated) => {
+                    let effect = evaluated.effect.take().unwrap_or_default();
+                    let expected = self.partition.expect(&key, term, &mut evaluated);
+                    let settling = self.submit(term, &effect, expected)?;
+                    settling.with(wrote(evaluated.answer, images))
+                }
                 Err(WriteError::WrongPartition) => return Err(Refusal::Elsewhere),
-                Err(_) => match self.evaluate_again(now, op, &latch).await? {
-                    Ok(evaluated) => evaluated,
-                    Err(WriteError::WrongPartition) => return Err(Refusal::Elsewhere),
-                    Err(e) => return Ok(Answer::NotWritten(e.into())),
-                },
+                Err(WriteError::OnTheirWay) => {
+                    self.drain(&[key]).await?;
+                    continue;
+                }
+                // Refused for what is only expected: an empty command behind that makes it sure.
+                Err(e) if on_expected => {
+                    let settling = self.submit(term, &[], ())?;
+                    settling.with(Answer::NotWritten(e.into()))
+                }
+                Err(e) => return Ok(Answer::NotWritten(e.into())),
             };
-            // A write that changes nothing answers what is there: that it is, a quorum confirms with an empty command.
-            let effect = evaluated.effect.unwrap_or_default();
-            match self.settle_under(term, effect, latch).await? {
-                Settled::Done => return Ok(wrote(evaluated.answer, images)),
+            drop(latch);
+            let (settled, answer) = settling.wait().await?;
+            match settled {
+                Settled::Done => return Ok(answer),
                 Settled::Again | Settled::Refused => {}
             }
         }
         Err(Refusal::Unavailable(String::from(
             "leadership or indexes changed while the write was made",
         )))
+    }
+
+    /// Waits until no write of these keys is on its way. Under their latch none comes after.
+    pub(crate) async fn drain(&self, keys: &[ItemKey]) -> Result<(), Refusal> {
+        let deadline = Instant::now() + QUORUM_TIMEOUT;
+        while self.partition.expects(keys) {
+            if Instant::now() >= deadline {
+                let why = "earlier writes of the item are not settled";
+                return Err(Refusal::Unavailable(why.to_owned()));
+            }
+            tokio::time::sleep(DRAIN_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Evaluates a write that was refused once more, as a strong read: a refusal says what the state is, so it must
@@ -299,22 +337,32 @@ impl Replica {
         latch.map_err(|e| Refusal::Unavailable(e.to_string()))
     }
 
-    /// Proposes an effect that was evaluated under `latch`, and holds the latch until it is known what became of it.
-    pub(crate) async fn settle_under(
+    /// Puts an effect that was evaluated in `term` behind all others. What is `held` (a latch, an expected image) is let go
+    /// once it is known what became of the effect, whether or not anybody waits for it.
+    pub(crate) fn submit<T: Send + 'static>(
         self: &Arc<Self>,
         term: u64,
-        effect: Vec<u8>,
-        latch: Latch,
-    ) -> Result<Settled, Refusal> {
-        let settled = self.propose(term, effect).await;
-        if let Err(Refusal::Unknown(_)) = &settled {
-            let replica = self.clone();
-            tokio::spawn(async move {
+        effect: &[u8],
+        held: T,
+    ) -> Result<Settling<()>, Refusal> {
+        let submitted = self.group.submit(command(term, effect)).map_err(not_done)?;
+        let (tell, told) = oneshot::channel();
+        let replica = self.clone();
+        tokio::spawn(async move {
+            let settled = match submitted.answer().await {
+                Ok(reply) => settled(&reply),
+                Err(GroupError::NotLeader(voter)) => Err(Refusal::NotLeader(voter.map(|v| v.node))),
+                Err(GroupError::Unavailable(why)) => Err(Refusal::Unknown(why)),
+            };
+            let unknown = matches!(settled, Err(Refusal::Unknown(_)));
+            // Who asked may have gone away.
+            let _ = tell.send(settled);
+            if unknown {
                 replica.wait_out(term).await;
-                drop(latch);
-            });
-        }
-        settled
+            }
+            drop(held);
+        });
+        Ok(Settling { told, answer: () })
     }
 
     /// Proposes an effect that depends on nothing that was read.
@@ -324,14 +372,7 @@ impl Replica {
     }
 
     async fn propose(&self, term: u64, effect: Vec<u8>) -> Result<Settled, Refusal> {
-        match self.outcome(term, effect).await? {
-            Fate::Applied(None | Some(Outcome::Applied | Outcome::Ignored | Outcome::Next(_))) => {
-                Ok(Settled::Done)
-            }
-            Fate::OtherTerm | Fate::Applied(Some(Outcome::Stale)) => Ok(Settled::Again),
-            Fate::Applied(Some(Outcome::WrongPartition)) => Err(Refusal::Elsewhere),
-            Fate::Applied(Some(Outcome::Refused)) => Ok(Settled::Refused),
-        }
+        settled_as(self.outcome(term, effect).await?)
     }
 
     /// Proposes an effect that was evaluated in `term`; what the partition said.
@@ -369,6 +410,46 @@ impl Replica {
     pub(crate) fn note_fenced(&self, index: PartitionNumber, generation: u32) {
         let mut fenced = self.fenced.lock().expect("no holder panics");
         fenced.insert((index, generation));
+    }
+}
+
+/// An effect on its way, and what is to be answered once it is carried out.
+pub(crate) struct Settling<A> {
+    told: oneshot::Receiver<Result<Settled, Refusal>>,
+    answer: A,
+}
+
+impl Settling<()> {
+    fn with<A>(self, answer: A) -> Settling<A> {
+        let told = self.told;
+        Settling { told, answer }
+    }
+}
+
+impl<A> Settling<A> {
+    /// Waits until it is known what became of the effect.
+    pub(crate) async fn wait(self) -> Result<(Settled, A), Refusal> {
+        let unknown = |why: &str| Refusal::Unknown(why.to_owned());
+        match tokio::time::timeout(QUORUM_TIMEOUT, self.told).await {
+            Ok(Ok(settled)) => Ok((settled?, self.answer)),
+            Ok(Err(_)) => Err(unknown("the node stops")),
+            Err(_) => Err(unknown("no quorum answered in time")),
+        }
+    }
+}
+
+fn settled(reply: &[u8]) -> Result<Settled, Refusal> {
+    settled_as(fate(reply).map_err(|e| Refusal::Unknown(e.to_string()))?)
+}
+
+fn settled_as(fate: Fate) -> Result<Settled, Refusal> {
+    match fate {
+        Fate::Applied(None | Some(Outcome::Applied | Outcome::Ignored | Outcome::Next(_))) => {
+            Ok(Settled::Done)
+        }
+        Fate::OtherTerm | Fate::Applied(Some(Outcome::Stale)) => Ok(Settled::Again),
+        Fate::Applied(Some(Outcome::WrongPartition)) => Err(Refusal::Elsewhere),
+        Fate::Applied(Some(Outcome::Refused)) => Ok(Settled::Refused),
     }
 }
 

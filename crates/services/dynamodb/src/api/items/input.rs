@@ -17,6 +17,10 @@ pub(crate) type Names = Option<BTreeMap<String, String>>;
 /// # Errors
 /// `SerializationException` when it has not the operation's shape, `ValidationException` for a value that is none.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // A list would pass for a structure's members in their order.
+    if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(ApiError::serialization(""));
+    }
     serde_json::from_slice(body).map_err(|e| match JsonError::from(e) {
         JsonError::Validation(e) => e.into(),
         JsonError::Serialization(words) => ApiError::serialization(words),
@@ -24,20 +28,38 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-/// What AWS says of a member with a wrong type, from what serde says.
-fn shape_words(text: &str) -> &'static str {
-    let Some(rest) = text.strip_prefix("invalid type: ") else {
-        return "";
+/// What AWS says of a member with a wrong type, from what serde says; nothing of what is not JSON.
+fn shape_words(text: &str) -> String {
+    let told = text.strip_prefix("invalid type: ");
+    let Some((found, expected)) = told.and_then(|told| told.split_once(", expected ")) else {
+        return String::new();
     };
-    let found = rest.split([' ', ',']).next().unwrap_or_default();
-    let expected = rest.split("expected ").nth(1).unwrap_or_default();
-    match (found, expected.split_whitespace().next_back()) {
-        ("integer" | "floating", Some("string")) => "NUMBER_VALUE cannot be converted to String",
-        ("boolean", Some("string")) => "TRUE_VALUE cannot be converted to String",
-        ("string", Some("boolean")) => "Unexpected token received from parser",
-        ("map" | "sequence", Some("string")) => {
-            "Start of structure or map found where not expected."
+    let kind = found.split(' ').next().unwrap_or_default();
+    let class = match expected {
+        "a string" => "String",
+        "a boolean" => "Boolean",
+        "i64" => "Integer",
+        _ => return structure_words(kind, expected).to_owned(),
+    };
+    let token = match kind {
+        "map" => return String::from("Start of structure or map found where not expected"),
+        "sequence" => return format!("Unrecognized collection type class java.lang.{class}"),
+        "string" if class == "Boolean" => {
+            return String::from("Unexpected token received from parser");
         }
+        "string" => "STRING_VALUE",
+        "boolean" if found.contains("true") => "TRUE_VALUE",
+        "boolean" => "FALSE_VALUE",
+        "floating" => "DECIMAL_VALUE",
+        _ => "NUMBER_VALUE",
+    };
+    format!("{token} cannot be converted to {class}")
+}
+
+fn structure_words(found: &str, expected: &str) -> &'static str {
+    match (found, expected) {
+        ("map", "a sequence") => "Start of structure or map found where not expected",
+        (_, "a sequence" | "a map") => "Unexpected field type",
         _ => "Unexpected value type in payload",
     }
 }
@@ -232,7 +254,24 @@ mod tests {
                 String::from("NUMBER_VALUE cannot be converted to String")
             )
         );
+        assert_eq!(
+            refusal(r#"{"ExpressionAttributeNames":{"a":false}}"#).1,
+            "FALSE_VALUE cannot be converted to String"
+        );
+        assert_eq!(
+            refusal(r#"{"TableName":{}}"#).1,
+            "Start of structure or map found where not expected"
+        );
+        assert_eq!(
+            refusal(r#"{"TableName":[]}"#).1,
+            "Unrecognized collection type class java.lang.String"
+        );
+        assert_eq!(
+            refusal(r#"{"Expected":{"a":1}}"#).1,
+            "Unexpected value type in payload"
+        );
         assert_eq!(refusal("{").0, "SerializationException");
+        assert_eq!(refusal("[]").0, "SerializationException");
         assert_eq!(refusal(r#"{"Item":[]}"#).0, "SerializationException");
     }
 }

@@ -56,7 +56,16 @@ pub(crate) async fn query(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8
     let condition = key_condition(&mut input, &source, &mut parsed.placeholders)?;
     parsed.placeholders.all_used()?;
     source.check_condition(&condition)?;
-    source.refuse_keys_in_filter(parsed.filter.as_ref())?;
+    let filters_by = if input.filter_expression.is_some() {
+        "Filter Expression"
+    } else {
+        "QueryFilter"
+    };
+    source.check_paths(
+        parsed.filter.as_ref(),
+        parsed.projection.as_ref(),
+        Some(filters_by),
+    )?;
     let freshness = source.freshness(input.consistent_read)?;
     let selection = selection(&input, &source, parsed.projection)?;
     let start = input.exclusive_start_key.take().map(|item| item.0);
@@ -88,6 +97,7 @@ pub(crate) async fn scan(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8>
     parsed.placeholders.all_used()?;
     let table = target::table(context, name)?;
     let source = Source::find(&table.table.record, input.index_name.as_deref())?;
+    source.check_paths(parsed.filter.as_ref(), parsed.projection.as_ref(), None)?;
     let freshness = source.freshness(input.consistent_read)?;
     let selection = selection(&input, &source, parsed.projection)?;
     let start = input.exclusive_start_key.take().map(|item| item.0);

@@ -1,6 +1,9 @@
 //! What a query or scan reads: the table, a local index or a global index.
 
-use quorate_dynamo_lang::{AttributeValue, Condition, KeyCondition, KeySchema, SortCondition};
+use quorate_dynamo_lang::{
+    AttributeValue, Condition, KeyCondition, KeySchema, Projection as Paths, SortCondition,
+    check_scalar_keys,
+};
 
 use crate::api::error::ApiError;
 use crate::api::items::capacity::{Consumed, Units};
@@ -111,21 +114,25 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether the attribute is part of the keys that the rows are sorted by.
-    pub(crate) fn refuse_keys_in_filter(&self, filter: Option<&Condition>) -> Result<(), ApiError> {
-        let Some(filter) = filter else {
-            return Ok(());
-        };
-        let key = filter
-            .attributes()
-            .map(|path| path.attribute.as_str())
-            .find(|name| self.keys.contains(name));
-        match key {
-            None => Ok(()),
-            Some(name) => Err(ApiError::validation(format!(
-                "Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
-            ))),
+    /// Refuses what looks at keys and must not: a query's filter at those of the rows, and whatever leads into one as if
+    /// it held a document. `filters_by` is the parameter that a query's filter came with.
+    pub(crate) fn check_paths(
+        &self,
+        filter: Option<&Condition>,
+        projection: Option<&Paths>,
+        filters_by: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let names: Vec<&str> = self.keys.attributes().map(|(name, _)| name).collect();
+        if let Some(projection) = projection {
+            check_scalar_keys(projection.paths(), &names)?;
         }
+        if let Some(filter) = filter {
+            check_scalar_keys(filter.attributes(), &names)?;
+            if let Some(parameter) = filters_by {
+                filter.check_filter_keys(parameter, &names)?;
+            }
+        }
+        Ok(())
     }
 
     /// The types and contents of a key condition's values.

@@ -154,7 +154,7 @@ pub(crate) async fn snapshot(
     }
     let last = read_all(context, wanted).await?;
     let reasons = before.iter().zip(&last).map(|(b, a)| {
-        if b.version == a.version {
+        if b == a {
             return ("None", Map::new());
         }
         let mut member = Map::new();

@@ -184,16 +184,7 @@ pub(crate) fn check_against(
         }
         WriteOp::Update { key, update, .. } => {
             schema.check_key(key)?;
-            if let Some(name) = update
-                .touched()
-                .map(|path| path.attribute.as_str())
-                .find(|name| schema.contains(name))
-            {
-                return Err(ApiError::validation(format!(
-                    "One or more parameter values were invalid: Cannot update attribute {name}. This attribute is part \
-                     of the key"
-                )));
-            }
+            update.check_keys(schema.attributes().map(|(name, _)| name))?;
         }
         WriteOp::Delete { key, .. } | WriteOp::Check { key, .. } | WriteOp::Expire { key, .. } => {
             schema.check_key(key)?;

@@ -8,6 +8,7 @@ use crate::api::constraints::{
 use crate::api::context::Context;
 use crate::api::error::ApiError;
 use crate::api::tables::describe::table_description;
+use crate::ledger::is_internal;
 use crate::model::TableRecord;
 
 /// Names on a page, at most and where no limit was sent.
@@ -58,7 +59,7 @@ pub(super) async fn list(context: &Context<'_>, body: &Body<'_>) -> Result<Value
     let mut names = tables
         .iter()
         .map(|table| table.id.as_str())
-        .filter(|name| *name > start);
+        .filter(|name| *name > start && !is_internal(name));
     let page: Vec<&str> = names.by_ref().take(limit).collect();
     let mut answer = json!({ "TableNames": page });
     if names.next().is_some()
