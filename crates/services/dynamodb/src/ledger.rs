@@ -86,16 +86,12 @@ fn schema() -> KeySchema {
 pub(crate) fn position(id: &str) -> Position {
     let encoded = schema()
         .encode(&key(id))
-        .unwrap_or_else(|| unreachable_key());
+        .expect("the ledger's key is a string");
     Position {
         table: TABLE.to_owned(),
         index: IndexNumber::TABLE,
         position: hash_position(&encoded.hash),
     }
-}
-
-fn unreachable_key() -> quorate_dynamo_lang::EncodedKey {
-    unreachable!("the ledger's key is a string")
 }
 
 /// The key of an item of the ledger.

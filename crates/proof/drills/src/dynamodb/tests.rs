@@ -66,7 +66,9 @@ impl DrillTable for MemoryTable {
     }
 
     fn append(&self, _client: u32, id: WriteId) -> Boxed<'_, Reply> {
-        let lost = self.drops.is_some_and(|every| id.number() % every == 0);
+        let lost = self
+            .drops
+            .is_some_and(|every| id.number().is_multiple_of(every));
         if !lost {
             self.rows.lock().unwrap().push(id);
         }

@@ -238,7 +238,7 @@ impl Replica {
         for _ in 0..EVALUATIONS_MAX {
             let term = self.lead().await?;
             let key = self.key(op)?;
-            let latch = self.latch(&[key.clone()]).await?;
+            let latch = self.latch(std::slice::from_ref(&key)).await?;
             let now = UnixMillis::now().0;
             // Under the latch what is expected can only come to pass.
             let on_expected = self.partition.expects(std::slice::from_ref(&key));
