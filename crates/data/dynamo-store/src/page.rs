@@ -149,7 +149,11 @@ impl Reader<'_> {
         let mut page = Page::default();
         let mut last: Option<Slice> = None;
         let page_bytes_max = self.inner.shared.limits.page_bytes_max;
-        let bytes_max = self.wanted.bytes_max.unwrap_or(page_bytes_max).min(page_bytes_max);
+        let bytes_max = self
+            .wanted
+            .bytes_max
+            .unwrap_or(page_bytes_max)
+            .min(page_bytes_max);
         for row in rows {
             let row = row.into_inner().map_err(StoreError::from);
             let (key, value) = self.inner.sound(row)?;
