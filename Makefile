@@ -7,8 +7,11 @@ PYTHON := $(VENV)/bin/python
 ARGS :=
 PYTEST_ARGS :=
 BENCH_ARGS :=
+# How long `make unit` lets each fuzzer go on.
+QUORATE_FUZZ_SECONDS ?= 20
+export QUORATE_FUZZ_SECONDS
 
-.PHONY: help up build test install lint unit integration bench clean
+.PHONY: help up build test install lint unit integration bench bench-dynamodb clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +55,11 @@ $(VENV)/ready: tests/requirements.txt
 bench: install $(VENV)/ready ## The figures of docs/benchmarks.md, in one run (BENCH_ARGS="--only failover").
 	cargo build --release --package quorate
 	$(PYTHON) bench/bench.py --quorate $(TARGET)/release/quorate $(BENCH_ARGS)
+
+bench-dynamodb: install $(VENV)/ready ## DynamoDB's figures (BENCH_ARGS="--dynoxide PATH --only ratios").
+	cargo build --release --package quorate --bin quorate --example dynamodb_load
+	$(PYTHON) bench/dynamodb.py --quorate $(TARGET)/release/quorate \
+		--load $(TARGET)/release/examples/dynamodb_load $(BENCH_ARGS)
 
 clean: ## Remove what was built. Regions' data is not touched.
 	cargo clean

@@ -42,18 +42,26 @@ class BenchRegion:
         self.process.send_signal(signal.SIGINT)
         self.process.wait(START_S)
 
+    @property
+    def endpoint(self):
+        return f"127.0.0.1:{self.api_port}"
+
+    def credentials(self):
+        key = json.loads((self.data / "credentials").read_text())
+        return key["access_key_id"], key["secret_access_key"]
+
     def try_client(self):
         """A client whose first call was answered, or none yet."""
         credentials = self.data / "credentials"
         if not credentials.exists():
             return None
-        key = json.loads(credentials.read_text())
+        access_key_id, secret_access_key = self.credentials()
         client = boto3.client(
             "rds",
-            endpoint_url=f"http://127.0.0.1:{self.api_port}",
+            endpoint_url=f"http://{self.endpoint}",
             region_name="us-east-1",
-            aws_access_key_id=key["access_key_id"],
-            aws_secret_access_key=key["secret_access_key"],
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
             config=boto3.session.Config(retries={"max_attempts": 0}),
         )
         try:

@@ -157,6 +157,57 @@ pub(crate) struct DrillArgs {
 pub(crate) enum DrillCommand {
     /// Kill the zone of a Multi-AZ primary while clients write
     MultiAz(MultiAzArgs),
+    /// Kill the zone that leads a DynamoDB table while clients read and write it
+    #[command(name = "dynamodb")]
+    DynamoDb(DynamoDbDrillArgs),
+}
+
+/// Options of `drill dynamodb`.
+#[derive(Debug, Args)]
+pub(crate) struct DynamoDbDrillArgs {
+    #[command(flatten)]
+    pub(crate) data: DataOption,
+    /// Run it in a region of its own, made for it and removed after it
+    #[arg(long)]
+    pub(crate) own: bool,
+    /// How many clients read and write
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) clients: u32,
+    /// What is done to the leader: kill-zone, kill-node, pause-zone, pause-node or none
+    #[arg(long, value_name = "FAULT", default_value = "kill-zone")]
+    pub(crate) fault: FaultOrNone,
+    /// Seconds that clients work before the fault, during it and after it
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) seconds: u64,
+    /// What the clients draw their operations from [default: another each time; it is printed]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Send strong reads as eventual ones: the drill has to find it
+    #[arg(long)]
+    pub(crate) broken_reads: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A fault, or the word `none`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FaultOrNone(pub(crate) Option<quorate_drills::Fault>);
+
+impl std::str::FromStr for FaultOrNone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<FaultOrNone, String> {
+        if text == "none" {
+            return Ok(FaultOrNone(None));
+        }
+        match text.parse()? {
+            quorate_drills::Fault::KillEngine => {
+                Err(String::from("a DynamoDB table has no engine to kill"))
+            }
+            fault => Ok(FaultOrNone(Some(fault))),
+        }
+    }
 }
 
 /// Options of `drill multi-az`.

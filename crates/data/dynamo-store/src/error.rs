@@ -74,6 +74,9 @@ pub enum WriteError {
     /// The key's hash position is not in this partition's range.
     #[error("the key belongs to another partition")]
     WrongPartition,
+    /// Writes of the item are on their way that this one cannot follow on: wait until they have arrived.
+    #[error("writes of the item are on their way")]
+    OnTheirWay,
     /// The item collection would pass its limit.
     #[error("the item collection is full")]
     CollectionFull,

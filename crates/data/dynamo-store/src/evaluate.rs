@@ -35,17 +35,45 @@ impl Partition {
         op: &WriteOp,
         latch: &Latch,
     ) -> Result<Evaluated, WriteError> {
+        self.evaluate_on(None, now_ms, op, latch)
+    }
+
+    /// As `evaluate`, on what is expected of the item in `epoch` (see `expect`). A refusal, too, then counts only if what
+    /// was expected comes to pass.
+    ///
+    /// # Errors
+    /// As `evaluate`; `OnTheirWay` when the indexes changed since what is expected was evaluated.
+    pub fn evaluate_after(
+        &self,
+        epoch: u64,
+        now_ms: u64,
+        op: &WriteOp,
+        latch: &Latch,
+    ) -> Result<Evaluated, WriteError> {
+        self.evaluate_on(Some(epoch), now_ms, op, latch)
+    }
+
+    fn evaluate_on(
+        &self,
+        epoch: Option<u64>,
+        now_ms: u64,
+        op: &WriteOp,
+        latch: &Latch,
+    ) -> Result<Evaluated, WriteError> {
         let state = self.inner.serving()?;
         let one = Evaluation {
             inner: &self.inner,
             state: &state,
             now_ms,
             own: None,
+            epoch,
         }
         .run(op, latch)?;
+        let image = one.write.as_ref().map(|w| (w.revision, w.image.clone()));
         Ok(Evaluated {
             effect: one.write.map(|write| Effect::Write(write).encode()),
             answer: one.answer,
+            image,
         })
     }
 }
@@ -57,6 +85,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) now_ms: u64,
     /// The transaction whose locks are no conflict.
     pub(crate) own: Option<TxnId>,
+    /// The epoch whose expected images count; none when only what is stored does.
+    pub(crate) epoch: Option<u64>,
 }
 
 /// What came of one operation.
@@ -167,7 +197,24 @@ impl Evaluation<'_> {
         Err(WriteError::Conflict(txn))
     }
 
-    fn old(&self, key: &ItemKey) -> Result<Option<Record>, StoreError> {
+    fn old(&self, key: &ItemKey) -> Result<Option<Record>, WriteError> {
+        let expected = self.epoch.and_then(|epoch| {
+            let image = self.inner.images.of(key)?;
+            (image.epoch == epoch).then_some(image)
+        });
+        let Some(image) = expected else {
+            return Ok(self.stored(key)?);
+        };
+        if image.revision != self.state.described.revision {
+            return Err(WriteError::OnTheirWay);
+        }
+        let record = image
+            .stored
+            .map(|bytes| self.inner.sound(record::decode_record(&bytes.0)));
+        Ok(record.transpose()?)
+    }
+
+    fn stored(&self, key: &ItemKey) -> Result<Option<Record>, StoreError> {
         let row = layout::row(self.spec().table, Space::Items, &key.0);
         let stored = self.inner.found(self.inner.shared.rows.get(row))?;
         let record = stored.map(|bytes| self.inner.sound(record::decode_record(&bytes)));

@@ -16,6 +16,7 @@ mod derive;
 mod effect;
 mod error;
 mod evaluate;
+mod expected;
 mod index_batch;
 mod latch;
 mod layout;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use effect::{Effect, OutboxEntry, Outcome};
 pub use error::{ReadError, StoreError, WriteError};
+pub use expected::Expected;
 pub use latch::{Latch, LatchTimeout};
 pub use limits::Limits;
 pub use page::{IndexRef, Page, Wanted};

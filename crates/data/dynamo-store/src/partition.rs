@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
 use crate::error::{ReadError, StoreError};
+use crate::expected::{Expected, Images};
 use crate::latch::{Latch, LatchTable, LatchTimeout};
 use crate::layout::{self, Space};
 use crate::limits::Limits;
 use crate::record;
 use crate::spec::{ItemKey, PartitionId, PartitionSpec, SourceId, TxnId};
 use crate::store::Registry;
+use crate::write::Evaluated;
 
 /// The database that all partitions of a node share.
 #[derive(Clone)]
@@ -108,6 +110,7 @@ pub(crate) struct Inner {
     state: RwLock<Arc<State>>,
     applying: Mutex<()>,
     latches: LatchTable,
+    pub(crate) images: Arc<Images>,
     poisoned: AtomicBool,
 }
 
@@ -153,6 +156,7 @@ impl Partition {
                 state: RwLock::new(Arc::new(State { described, head })),
                 applying: Mutex::new(()),
                 latches: LatchTable::default(),
+                images: Arc::default(),
                 poisoned: AtomicBool::new(false),
             }),
         }
@@ -230,6 +234,20 @@ impl Partition {
     /// When others hold a key for too long.
     pub async fn latch(&self, keys: &[ItemKey]) -> Result<Latch, LatchTimeout> {
         self.inner.latches.lock(keys).await
+    }
+
+    /// Has the next writes of `key` evaluated on what `evaluated` makes of it, in the same epoch; for as long as what is
+    /// returned is held. To be called under the key's latch, before the effect is proposed.
+    #[must_use]
+    pub fn expect(&self, key: &ItemKey, epoch: u64, evaluated: &mut Evaluated) -> Option<Expected> {
+        let (revision, stored) = evaluated.image.take()?;
+        Some(self.inner.images.expect(key, epoch, revision, stored))
+    }
+
+    /// Whether writes of one of the keys are on their way.
+    #[must_use]
+    pub fn expects(&self, keys: &[ItemKey]) -> bool {
+        keys.iter().any(|key| self.inner.images.of(key).is_some())
     }
 
     /// The item of a key.

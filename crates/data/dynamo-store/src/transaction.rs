@@ -58,6 +58,7 @@ impl Partition {
             state: &state,
             now_ms,
             own: Some(txn),
+            epoch: None,
         };
         let results: Vec<_> = ops.iter().map(|op| evaluation.run(op, latch)).collect();
         if results.iter().any(Result::is_err) {

@@ -3,6 +3,8 @@
 use quorate_dynamo_lang::{Condition, Item, Update};
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::Bytes;
+
 /// A write of one item.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum WriteOp {
@@ -76,6 +78,8 @@ pub struct Evaluated {
     pub effect: Option<Vec<u8>>,
     /// What to answer once the effect is applied, or at once without one.
     pub answer: WriteAnswer,
+    /// What the item will be, and the index definitions that it was evaluated with; none when nothing changes.
+    pub(crate) image: Option<(u32, Option<Bytes>)>,
 }
 
 /// What a write did; the caller answers of it what was asked for.

@@ -22,7 +22,7 @@ mod types;
 pub use group::{Group, GroupConfig, GroupError, Leadership};
 pub use host::{
     Command, DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup, Origin, Progress,
-    ReadPermit, Traffic,
+    ReadPermit, Submitted, Traffic,
 };
 pub use machine::StateMachine;
 pub use types::{Voter, VoterId};

@@ -3,6 +3,7 @@
 //! Owns the workload, the order of a drill and its verdict. Must not know how a region is built or how a zone is
 //! killed: whoever runs a drill brings a [`DrillRegion`] and a [`FaultTarget`].
 
+mod dynamodb;
 mod fault;
 mod multi_az;
 mod postgres;
@@ -10,6 +11,7 @@ mod region;
 mod verdict;
 mod workload;
 
+pub use dynamodb::{DrillTable, DynamoDbDrill, DynamoDbVerdict, Freshness, Reply, run_dynamodb};
 pub use fault::{Fault, FaultTarget};
 pub use multi_az::{MultiAzDrill, run_multi_az};
 pub use postgres::{PostgresLedger, PostgresTarget};

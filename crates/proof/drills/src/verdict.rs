@@ -20,6 +20,9 @@ pub const EXIT_BROKEN: u8 = 1;
 /// The drill did not come to a verdict.
 pub const EXIT_NOT_RUN: u8 = 2;
 
+/// Who is given each line of a drill's timeline, with its milliseconds, as it happens.
+pub(crate) type Tell = dyn Fn(u64, &str) + Send + Sync;
+
 /// The moments of a drill, on the history's clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
@@ -175,7 +178,7 @@ impl fmt::Display for DrillVerdict {
     }
 }
 
-fn seconds(ms: u64) -> String {
+pub(crate) fn seconds(ms: u64) -> String {
     format!("{}.{:03} s", ms / 1_000, ms % 1_000)
 }
 

@@ -5,7 +5,9 @@ mod api;
 mod faults;
 mod live;
 mod own;
+mod table;
 
 pub(crate) use faults::ZoneFaults;
 pub(crate) use live::LiveRegion;
 pub(crate) use own::OwnRegion;
+pub(crate) use table::LiveTable;

@@ -4,13 +4,19 @@
 //! a partition that has waited too long with *abort*, has decided. A *commit* stays until every partition has carried it
 //! out; an *abort* expires, long after the last moment at which its coordinator may still ask to commit.
 
+use std::collections::BTreeMap;
+
+use quorate_base::UnixMillis;
 use quorate_dynamo_lang::key_codec::hash_position;
 use quorate_dynamo_lang::{
     AttributeValue, Condition, ConditionKind, Item, KeySchema, Number, Placeholders, ScalarType,
 };
 use quorate_dynamo_store::{TxnId, WriteOp};
 
-use crate::model::IndexNumber;
+use crate::model::{
+    AttributeDefinition, Billing, IndexNumber, KeyElement, KeyRole, TableClass, TableNumber,
+    TableRecord, TableStatus, Throughput, TimeToLive, TtlStatus,
+};
 use crate::routing::Position;
 
 /// The ledger's name in the catalog: none that a user's table can have.
@@ -36,6 +42,42 @@ pub(crate) fn is_internal(table: &str) -> bool {
     table.starts_with(':')
 }
 
+/// The ledger as the catalog has it.
+pub(crate) fn record(number: TableNumber, now: UnixMillis) -> TableRecord {
+    TableRecord {
+        number,
+        table_id: String::new(),
+        status: TableStatus::Creating,
+        created_at: now,
+        attributes: vec![AttributeDefinition {
+            name: KEY.to_owned(),
+            scalar: ScalarType::S,
+        }],
+        keys: vec![KeyElement {
+            name: KEY.to_owned(),
+            role: KeyRole::Hash,
+        }],
+        local_indexes: Vec::new(),
+        global_indexes: Vec::new(),
+        last_index: IndexNumber::TABLE,
+        billing: Billing::PayPerRequest,
+        on_demand_since: Some(now),
+        throughput: Throughput::default(),
+        class: TableClass::Standard,
+        class_changed_at: None,
+        sse_key_arn: None,
+        deletion_protection: true,
+        tags: BTreeMap::new(),
+        ttl: Some(TimeToLive {
+            attribute: EXPIRES.to_owned(),
+            status: TtlStatus::Enabled,
+            changed_at: now,
+        }),
+        resource_policy: None,
+        resource_policy_revision: 0,
+    }
+}
+
 fn schema() -> KeySchema {
     KeySchema::of((KEY, ScalarType::S), None)
 }
@@ -44,7 +86,7 @@ fn schema() -> KeySchema {
 pub(crate) fn position(id: &str) -> Position {
     let encoded = schema()
         .encode(&key(id))
-        .unwrap_or_else(|| unreachable_key());
+        .expect("the ledger's key is a string");
     Position {
         table: TABLE.to_owned(),
         index: IndexNumber::TABLE,
@@ -52,11 +94,8 @@ pub(crate) fn position(id: &str) -> Position {
     }
 }
 
-fn unreachable_key() -> quorate_dynamo_lang::EncodedKey {
-    unreachable!("the ledger's key is a string")
-}
-
-fn key(id: &str) -> Item {
+/// The key of an item of the ledger.
+pub(crate) fn key(id: &str) -> Item {
     [(KEY.to_owned(), AttributeValue::S(id.to_owned()))].into()
 }
 
@@ -71,9 +110,12 @@ pub(crate) fn token_id(token: &str) -> String {
 }
 
 fn second(second: u64) -> AttributeValue {
+    AttributeValue::N(number(second))
+}
+
+fn number(second: u64) -> Number {
     // Seconds are far below 38 digits.
-    let number = Number::from_parts(i128::from(second), 0).unwrap_or(Number::ZERO);
-    AttributeValue::N(number)
+    Number::from_parts(i128::from(second), 0).unwrap_or(Number::ZERO)
 }
 
 fn condition(text: &str, values: Option<Item>) -> Condition {
@@ -124,6 +166,14 @@ pub(crate) fn use_token(token: &str, fingerprint: &str, now_s: u64) -> WriteOp {
             "attribute_not_exists(id) OR expires <= :now",
             Some(now),
         )),
+    }
+}
+
+/// Whether an item of the ledger is of no more use.
+pub(crate) fn has_expired(item: &Item, now_s: u64) -> bool {
+    match item.get(EXPIRES) {
+        Some(AttributeValue::N(expires)) => *expires <= number(now_s),
+        _ => false,
     }
 }
 

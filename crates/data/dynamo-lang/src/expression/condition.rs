@@ -118,6 +118,42 @@ impl Condition {
         answers.pop().unwrap_or(true)
     }
 
+    /// Whether it asks nothing, and so holds for every item.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// This condition, for an item that has the attribute.
+    #[must_use]
+    pub fn and_exists(self, attribute: &str) -> Condition {
+        self.joined(Test::Exists(Path::top(attribute)), Step::And)
+    }
+
+    /// This condition, for an item that has not the attribute.
+    #[must_use]
+    pub fn and_missing(self, attribute: &str) -> Condition {
+        self.joined(Test::Missing(Path::top(attribute)), Step::And)
+    }
+
+    /// Holds also for an item that has not the attribute.
+    #[must_use]
+    pub fn or_missing(self, attribute: &str) -> Condition {
+        if self.is_empty() {
+            return self;
+        }
+        self.joined(Test::Missing(Path::top(attribute)), Step::Or)
+    }
+
+    fn joined(mut self, test: Test, step: Step) -> Condition {
+        let alone = self.steps.is_empty();
+        self.steps.push(Step::Test(test));
+        if !alone {
+            self.steps.push(step);
+        }
+        self
+    }
+
     /// Every path that it looks at, as often as it does.
     pub fn attributes(&self) -> impl Iterator<Item = &Path> {
         let mut paths = Vec::new();

@@ -32,10 +32,73 @@ pub enum KeyPlan {
     Scan,
 }
 
+/// The one item that a WHERE clause names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedItem {
+    /// Its full key.
+    pub key: Item,
+    /// What is left to ask of it.
+    pub rest: Condition,
+    /// The attributes of the key that are also to have another value, which is asked in `rest`.
+    pub doubtful: Vec<String>,
+}
+
+/// How a statement about one item may give the attributes of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// By equality alone, as writes do.
+    Equality,
+    /// Also by a list of one value, as reads do.
+    OneValue,
+}
+
+/// The item that `condition` names by all the attributes of a key; `None` when it does not name just one.
+#[must_use]
+pub fn named_item<'a>(
+    condition: &Condition,
+    names: impl IntoIterator<Item = &'a str>,
+    naming: Naming,
+) -> Option<NamedItem> {
+    let conjuncts = conjuncts(condition);
+    let mut used = Vec::new();
+    let mut key = Item::new();
+    let mut doubtful = Vec::new();
+    for name in names {
+        let mut given: Option<AttributeValue> = None;
+        for (number, conjunct) in conjuncts.iter().enumerate() {
+            let test = single_test(condition, conjunct);
+            let listed = matches!(test, Some(Test::In(..)));
+            if listed && naming == Naming::Equality {
+                continue;
+            }
+            let values = test.and_then(|test| values_of(condition, test, name));
+            let Some(value) = values.and_then(|mut v| v.pop().filter(|_| v.is_empty())) else {
+                continue;
+            };
+            match &given {
+                None => given = Some(value),
+                Some(first) if *first == value => {}
+                Some(_) => {
+                    doubtful.push(name.to_owned());
+                    continue;
+                }
+            }
+            used.push(number);
+        }
+        key.insert(name.to_owned(), given?);
+    }
+    let rest = rest(condition, &conjuncts, &used);
+    Some(NamedItem {
+        key,
+        rest,
+        doubtful,
+    })
+}
+
 /// Splits `condition` by a key of these attributes, each list in the schema's order.
 ///
 /// # Errors
-/// When lists of values name more than 50 keys or partitions.
+/// When lists of values name more than 50 keys or partitions, or one of them twice.
 pub fn plan_keys(
     condition: &Condition,
     hash_names: &[String],
@@ -65,12 +128,7 @@ pub fn plan_keys(
         return Err(too_many_reads());
     }
     if equal_names == range_names.len() {
-        let mut keys: Vec<Item> = Vec::new();
-        for key in merged(&hashes, &ranges) {
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
-        }
+        let keys = merged(&hashes, &ranges).collect();
         let rest = rest(condition, &conjuncts, &used);
         return Ok(KeyPlan::Items { keys, rest });
     }
@@ -78,13 +136,9 @@ pub fn plan_keys(
     let last = inequality(condition, &conjuncts, next);
     used.extend(last.as_ref().map(|(number, _)| *number));
     let last = last.map(|(_, sort)| (next.clone(), sort));
-    let mut queries: Vec<KeyCondition> = Vec::new();
-    for key in merged(&hashes, &ranges) {
-        let query = query(&key, hash_names, &range_names[..equal_names], last.clone());
-        if !queries.contains(&query) {
-            queries.push(query);
-        }
-    }
+    let queries = merged(&hashes, &ranges)
+        .map(|key| query(&key, hash_names, &range_names[..equal_names], last.clone()))
+        .collect();
     let rest = rest(condition, &conjuncts, &used);
     Ok(KeyPlan::Partitions { queries, rest })
 }
@@ -124,6 +178,12 @@ fn with_each(
 ) -> Result<Vec<Item>, ValidationError> {
     if items.len().saturating_mul(values.len()) > READS_MAX {
         return Err(too_many_reads());
+    }
+    let twice = |(at, value)| values[..at].contains(value);
+    if values.iter().enumerate().any(twice) {
+        return Err(ValidationError::new(
+            "Overlapping conditions with range keys are not supported in where clause",
+        ));
     }
     let with = |item: &Item, value: &AttributeValue| {
         let mut item = item.clone();
@@ -207,21 +267,26 @@ fn equalities(
     name: &str,
 ) -> Option<(usize, Vec<AttributeValue>)> {
     conjuncts.iter().enumerate().find_map(|(number, conjunct)| {
-        let values = match single_test(condition, conjunct)? {
-            Test::Compare(Comparator::Eq, a, b) if is_attribute(a, name) => {
-                vec![value(condition, b)?]
-            }
-            Test::Compare(Comparator::Eq, a, b) if is_attribute(b, name) => {
-                vec![value(condition, a)?]
-            }
-            Test::In(a, operands) if is_attribute(a, name) => operands
-                .iter()
-                .map(|operand| value(condition, operand))
-                .collect::<Option<Vec<_>>>()?,
-            _ => return None,
-        };
-        Some((number, values))
+        let test = single_test(condition, conjunct)?;
+        Some((number, values_of(condition, test, name)?))
     })
+}
+
+/// The values of which the test wants one for the attribute.
+fn values_of(condition: &Condition, test: &Test, name: &str) -> Option<Vec<AttributeValue>> {
+    match test {
+        Test::Compare(Comparator::Eq, a, b) if is_attribute(a, name) => {
+            Some(vec![value(condition, b)?])
+        }
+        Test::Compare(Comparator::Eq, a, b) if is_attribute(b, name) => {
+            Some(vec![value(condition, a)?])
+        }
+        Test::In(a, operands) if is_attribute(a, name) => operands
+            .iter()
+            .map(|operand| value(condition, operand))
+            .collect(),
+        _ => None,
+    }
 }
 
 /// The first part that an index can answer for the attribute.

@@ -15,6 +15,6 @@ mod where_clause;
 #[cfg(test)]
 mod tests;
 
-pub use key_plan::{KeyPlan, plan_keys};
+pub use key_plan::{KeyPlan, NamedItem, Naming, named_item, plan_keys};
 pub use select::{Column, Select};
 pub use statement::{Delete, Insert, Returning, STATEMENT_CHARS_MAX, Statement, UpdateStatement};

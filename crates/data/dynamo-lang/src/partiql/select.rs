@@ -120,13 +120,28 @@ fn column_name(path: &Path) -> String {
 
 /// `"table"` or `"table"."index"`.
 pub(super) fn source(cursor: &mut Cursor<'_>) -> Result<(String, Option<String>), ValidationError> {
-    let table = cursor.name()?;
+    let table = component(cursor)?;
     let index = if cursor.take_symbol(".") {
-        Some(cursor.name()?)
+        Some(component(cursor)?)
     } else {
         None
     };
+    if cursor.is_symbol(".") {
+        return Err(ValidationError::new(
+            "A path may contain at most 2 components in the FROM clause",
+        ));
+    }
     Ok((table, index))
+}
+
+fn component(cursor: &mut Cursor<'_>) -> Result<String, ValidationError> {
+    let name = cursor.name()?;
+    if name.is_empty() {
+        return Err(ValidationError::new(
+            "Path component cannot be an empty string",
+        ));
+    }
+    Ok(name)
 }
 
 /// Names may not be given other names; `clauses` are the words that may follow.

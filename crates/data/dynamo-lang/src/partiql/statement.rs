@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cursor::{Cursor, unexpected};
+use super::cursor::{Cursor, not_well_formed, unexpected};
+use super::lexer::Token;
 use super::select::{self, Select, refuse_alias, source};
 use super::{assignment, literal, where_clause};
 use crate::{AttributeValue, Condition, Item, Update, ValidationError};
@@ -73,6 +74,19 @@ pub enum Returning {
     ModifiedNew,
 }
 
+impl Returning {
+    /// As it stands in a statement.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Returning::AllOld => "ALL OLD *",
+            Returning::ModifiedOld => "MODIFIED OLD *",
+            Returning::AllNew => "ALL NEW *",
+            Returning::ModifiedNew => "MODIFIED NEW *",
+        }
+    }
+}
+
 impl Statement {
     /// Parses `text`, whose `?` stand for `parameters` in order; there may be more of these than needed.
     ///
@@ -126,6 +140,9 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, ValidationError> {
         cursor.expect_symbol(")")?;
         return Ok(Statement::Exists(select));
     }
+    if matches!(cursor.peek(), Token::Word(_)) {
+        return Err(not_well_formed("Expected data manipulation"));
+    }
     Err(unexpected())
 }
 
@@ -141,9 +158,7 @@ fn insert(cursor: &mut Cursor<'_>) -> Result<Insert, ValidationError> {
     cursor.expect_word("INTO")?;
     let table = table(cursor)?;
     if !cursor.take_word("VALUE") {
-        return Err(super::cursor::not_well_formed(
-            "Unexpected token after expression",
-        ));
+        return Err(not_well_formed("Unexpected token after expression"));
     }
     let item = literal::item(cursor)?;
     Ok(Insert { table, item })

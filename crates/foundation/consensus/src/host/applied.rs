@@ -4,13 +4,14 @@
 //! - The machine's mark says which entries its state holds: applying goes on from there, each entry once.
 //! - A "snapshot" is built by flushing the machine; its bytes are written only when a replica needs them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use openraft::storage::{RaftStateMachine, Snapshot};
 use openraft::{
-    AnyError, EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder,
+    AnyError, EntryPayload, ErrorSubject, ErrorVerb, Membership, OptionalSend, RaftSnapshotBuilder,
     StorageIOError,
 };
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,9 @@ use crate::host::machine::{Command, DurableMachine};
 use crate::host::poison::Poison;
 use crate::host::snapshot_file::SnapshotFile;
 use crate::host::types::{
-    Answers, Entry, LogId, SnapshotMeta, StorageError, StoredMembership, Types,
+    Answers, Entry, LeaderId, LogId, SnapshotMeta, StorageError, StoredMembership, Types,
 };
+use crate::types::Voter;
 
 /// What a machine's state covers; the machine keeps it as bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,17 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
+    /// The mark of a state that a group begins with: as if it were what the entry that forms the group came to.
+    pub(crate) fn of_birth(voters: &[Voter]) -> Mark {
+        let first = LogId::new(LeaderId::default(), 0);
+        let ids: BTreeSet<_> = voters.iter().map(Voter::id).collect();
+        let nodes: BTreeMap<_, _> = voters.iter().map(|v| (v.id(), v.clone())).collect();
+        Mark {
+            last: Some(first),
+            membership: StoredMembership::new(Some(first), Membership::new(vec![ids], nodes)),
+        }
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         encode(self)
     }

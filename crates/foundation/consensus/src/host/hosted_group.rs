@@ -34,6 +34,21 @@ pub struct HostedGroup {
     pub(crate) cell: Arc<Cell>,
 }
 
+/// A command on its way into the log.
+#[must_use]
+pub struct Submitted(oneshot::Receiver<Result<Vec<u8>, GroupError>>);
+
+impl Submitted {
+    /// Waits for the machine's answer, however long it takes.
+    ///
+    /// # Errors
+    /// As `HostedGroup::propose`.
+    pub async fn answer(self) -> Result<Vec<u8>, GroupError> {
+        let stopped = || GroupError::Unavailable(String::from("the replica stopped"));
+        self.0.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
 type WriteError = RaftError<VoterId, ClientWriteError<VoterId, Voter>>;
 
 fn write_error(e: WriteError) -> GroupError {
@@ -67,6 +82,19 @@ impl HostedGroup {
         command: Vec<u8>,
         timeout: Duration,
     ) -> Result<Vec<u8>, GroupError> {
+        let submitted = self.submit(command)?;
+        tokio::time::timeout(timeout, submitted.answer())
+            .await
+            .map_err(|_| late(timeout))?
+    }
+
+    /// Puts the command behind all that were submitted here before it. Commands come into the log in this order, and one
+    /// that is lost takes those behind it with it, if each is waited for to its end: one that is dropped before it is
+    /// written is left out, and those behind it are not.
+    ///
+    /// # Errors
+    /// The command was surely not accepted: `NotLeader`, or `Unavailable` when too many wait.
+    pub fn submit(&self, command: Vec<u8>) -> Result<Submitted, GroupError> {
         self.cell.leading()?;
         let (answer, waiting) = oneshot::channel();
         let proposal = Proposal { command, answer };
@@ -76,11 +104,7 @@ impl HostedGroup {
                 mpsc::error::TrySendError::Closed(_) => "the replica has stopped",
             }))
         })?;
-        match tokio::time::timeout(timeout, waiting).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(GroupError::Unavailable(String::from("the replica stopped"))),
-            Err(_) => Err(late(timeout)),
-        }
+        Ok(Submitted(waiting))
     }
 
     /// A permit for a linearizable read: everything acknowledged before the call is applied in the machine here. What

@@ -162,17 +162,36 @@ impl Host {
         machine: Arc<dyn DurableMachine>,
         origin: Option<Origin>,
     ) -> Result<HostedGroup, GroupError> {
+        self.start(id, machine, origin, None).await
+    }
+
+    /// As `start_group`, for a group whose machine was made with a state, the same at all of these voters: as by a split
+    /// of another group. Its log begins behind that state, so a replica that was not made with it gets a snapshot and
+    /// never the entries alone. A replica that has no such state is started by `start_group` without origin.
+    ///
+    /// # Errors
+    /// As `start_group`.
+    pub async fn start_born_group(
+        self: &Arc<Self>,
+        id: GroupId,
+        machine: Arc<dyn DurableMachine>,
+        origin: Origin,
+    ) -> Result<HostedGroup, GroupError> {
+        let birth = Mark::of_birth(&origin.voters);
+        self.start(id, machine, Some(origin), Some(birth)).await
+    }
+
+    async fn start(
+        self: &Arc<Self>,
+        id: GroupId,
+        machine: Arc<dyn DurableMachine>,
+        origin: Option<Origin>,
+        birth: Option<Mark>,
+    ) -> Result<HostedGroup, GroupError> {
         self.poison.check().map_err(unavailable)?;
         let _starting = self.begin_start(id)?;
         let (own, shared, opening) = (self.hub.pulse.from, self.log.clone(), machine.clone());
-        let opened = move || {
-            let log = GroupLog::open(id, own, shared).map_err(unavailable)?;
-            let mark = match opening.mark().map_err(unavailable)? {
-                Some(bytes) => Mark::from_bytes(&bytes).map_err(unavailable)?,
-                None => Mark::default(),
-            };
-            Ok::<_, GroupError>((log, mark))
-        };
+        let opened = move || open_replica(id, own, shared, &*opening, birth);
         let opened = tokio::task::spawn_blocking(opened).await;
         let (log, mark) = opened.map_err(unavailable)??;
         let cell = self.make_cell(id, machine, origin, log, mark).await?;
@@ -188,8 +207,12 @@ impl Host {
             for voter in &origin.voters {
                 self.hub.post(voter);
             }
-            if origin.preferred_leader == own && cell.log.is_fresh() {
-                cell.form().await?;
+            if origin.preferred_leader == own && !cell.log.has_voted() {
+                if cell.log.is_fresh() {
+                    cell.form().await?;
+                } else {
+                    cell.campaign().await;
+                }
             }
         }
         Ok(HostedGroup { cell })
@@ -238,7 +261,7 @@ impl Host {
             .await
             .map_err(unavailable)?;
         let preferred = origin.as_ref().is_some_and(|o| o.preferred_leader == own);
-        let forms = preferred && log.is_fresh();
+        let forms = preferred && !log.has_voted();
         let (proposals, waiting) = mpsc::channel(PROPOSALS_WAITING_MAX);
         let cell = Arc::new(Cell::new(Parts {
             id,
@@ -322,6 +345,30 @@ impl Host {
             tracing::warn!(error = %e, "the groups' log did not stop in order");
         }
     }
+}
+
+/// Reads a replica's log and how far its machine is. Blocks.
+fn open_replica(
+    id: GroupId,
+    own: VoterId,
+    shared: Arc<SharedLog>,
+    machine: &dyn DurableMachine,
+    birth: Option<Mark>,
+) -> Result<(GroupLog, Mark), GroupError> {
+    let log = GroupLog::open(id, own, shared).map_err(unavailable)?;
+    let mark = match (machine.mark().map_err(unavailable)?, birth) {
+        (Some(bytes), _) => Mark::from_bytes(&bytes).map_err(unavailable)?,
+        (None, None) => Mark::default(),
+        (None, Some(birth)) => {
+            // Openraft cuts the log up to the mark, and whoever cuts waits until that is flushed.
+            if log.is_fresh() {
+                machine.flush().map_err(unavailable)?;
+                log.note_flushed(&birth.meta()).map_err(unavailable)?;
+            }
+            birth
+        }
+    };
+    Ok((log, mark))
 }
 
 fn snapshot_folder(folder: &Path) -> PathBuf {

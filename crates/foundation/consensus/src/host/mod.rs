@@ -43,7 +43,7 @@ mod types;
 
 pub use config::{HostConfig, Origin};
 pub use faults::Faults;
-pub use hosted_group::{HostedGroup, Progress};
+pub use hosted_group::{HostedGroup, Progress, Submitted};
 pub use hosting::{Host, Traffic};
 pub use machine::{Command, DurableMachine};
 pub use read::ReadPermit;

@@ -9,13 +9,16 @@
 )]
 mod constraints;
 mod context;
+mod counters;
 mod dispatch;
 mod encoding;
 mod error;
 mod figures;
 mod items;
+mod partiql;
 mod service;
 mod tables;
 
-pub use figures::{NoFigures, TableFigures};
+pub use counters::{BOUNDS_US, Counters, Counts};
+pub use figures::{NoFigures, PartitionFigures, TableFigures};
 pub use service::{DynamoDbRegion, DynamoDbService};

@@ -232,6 +232,7 @@ impl Step<'_> {
                 preferred,
                 state: PartitionState::Creating,
                 split_off: None,
+                began_with: None,
                 backfilled: BTreeSet::new(),
             }));
         }

@@ -5,7 +5,8 @@
 //!
 //! Invariants
 //! - An effect is applied only in the term of the leader that evaluated it: the command names the term.
-//! - The latch of a key is held until it is known what became of the effect that was evaluated under it.
+//! - A write is evaluated on what all writes before it make of its item: on the applied state, or on the expected image
+//!   of one that is before it in the log of the same term, in which none is lost alone.
 //! - A leader evaluates nothing before it has applied all that earlier leaders had committed.
 
 mod duties;
@@ -13,6 +14,7 @@ mod feed;
 mod known;
 mod machine;
 mod partition_host;
+mod removal;
 mod replica;
 mod spec;
 mod splits;

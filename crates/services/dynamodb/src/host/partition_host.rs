@@ -10,15 +10,16 @@ use tokio_util::sync::CancellationToken;
 
 use quorate_consensus::{GroupError, GroupId, Host, Origin, Voter};
 use quorate_control::{Catalog, CatalogError};
-use quorate_dynamo_store::{PartitionId, Store, StoreError};
+use quorate_dynamo_store::{Partition, PartitionId, Store, StoreError};
 use quorate_region::transport::{Caller, Requester, Router};
 
 use crate::host::duties::Duties;
 use crate::host::known::Known;
 use crate::host::machine::{Bells, PartitionMachine, SplitDone};
+use crate::host::removal;
 use crate::host::replica::Replica;
 use crate::host::spec::spec_of;
-use crate::messages::{Answer, PARTITION, Question, Refusal};
+use crate::messages::{Answer, CENSUS, Census, Counted, PARTITION, Question, Refusal};
 use crate::model::{PartitionNumber, PartitionRecord};
 use crate::routing::{PartitionCalls, Routes};
 
@@ -98,11 +99,22 @@ impl PartitionHost {
             let host = host.clone();
             async move { Ok(host.answer(question).await) }
         });
+        let host = self.clone();
+        router.on(CENSUS, move |_: Requester, _: Census| {
+            let host = host.clone();
+            async move { Ok(host.census()) }
+        });
     }
 
     async fn answer(&self, question: Question) -> Result<Answer, Refusal> {
         let replica = self.replica(question.partition).ok_or(Refusal::Elsewhere)?;
         replica.answer(question.op).await
+    }
+
+    /// What all replicas here are like.
+    fn census(&self) -> Vec<Counted> {
+        let replicas = self.replicas();
+        replicas.iter().map(|replica| replica.count()).collect()
     }
 
     /// The replica of that partition, when it runs here.
@@ -164,66 +176,91 @@ impl PartitionHost {
             if !record.replicas.contains(&self.config.own.node) {
                 continue;
             }
-            if self.replica(number).is_none()
-                && let Err(e) = self.start(number, record, known).await
-            {
-                incomplete = true;
-                tracing::warn!(partition = %number, error = %e, "a replica does not start");
+            if self.replica(number).is_some() {
+                continue;
+            }
+            match self.start(number, record, known).await {
+                Ok(started) => incomplete |= !started,
+                Err(e) => {
+                    incomplete = true;
+                    tracing::warn!(partition = %number, error = %e, "a replica does not start");
+                }
             }
         }
         known.incomplete = incomplete;
-        for replica in self.replicas() {
-            if !known.places(replica.number, &self.config.own.node) {
-                self.remove(&replica).await?;
-            }
+        let unplaced = self.unplaced(known);
+        if !unplaced.is_empty() {
+            // Whatever cannot be removed is tried again at the next look.
+            known.incomplete = true;
+            removal::remove_abandoned(self, &unplaced).await?;
         }
         Ok(())
     }
 
-    /// Starts a replica that the catalog places here.
+    /// What is here, running or left over from before a start, and is not placed here as far as this node knows.
+    fn unplaced(&self, known: &Known) -> Vec<PartitionNumber> {
+        let stored = self.store.partitions().into_iter();
+        let stored = stored.map(|id| PartitionNumber(id.0));
+        stored
+            .filter(|number| !known.places(*number, &self.config.own.node))
+            .collect()
+    }
+
+    /// Starts a replica that the catalog places here; false when it is not time to yet.
     async fn start(
         &self,
         number: PartitionNumber,
         record: &PartitionRecord,
         known: &Known,
-    ) -> Result<(), LookError> {
+    ) -> Result<bool, LookError> {
         let id = PartitionId(number.0);
-        let here = self.store.partition(id)?;
-        let Some(spec) = known.table_of(record).and_then(|t| spec_of(t, record)) else {
-            return Ok(());
+        let voters = known.voters(record);
+        let spec = known.table_of(record).and_then(|t| spec_of(t, record));
+        let (Some(mut spec), true) = (spec, voters.len() == record.replicas.len()) else {
+            // Every replica has to begin with the same voters, so all of them must be known.
+            return Ok(false);
         };
-        let waits_for_split = record
-            .split_off
-            .and_then(|parent| self.replica(parent))
-            .is_some_and(|left| left.partition.spec().range.contains(record.range.first));
-        let partition = match here {
+        let left = record.split_off.and_then(|left| self.replica(left));
+        let waits_for_split =
+            left.is_some_and(|left| left.partition.spec().range.contains(record.range.first));
+        let partition = match self.store.partition(id)? {
             Some(partition) => partition,
             // The left half has not split here yet: the split makes this one.
-            None if waits_for_split => return Ok(()),
-            None => self.store.create(id, spec)?,
+            None if waits_for_split => return Ok(false),
+            None => {
+                if let Some(whole) = record.began_with {
+                    spec.range.last = whole.last;
+                }
+                self.store.create(id, spec)?
+            }
         };
-        let voters = known.voters(record);
         let preferred = voters.iter().find(|v| v.node == record.preferred);
         let origin = Origin {
             preferred_leader: preferred.map_or(0, Voter::id),
             voters: voters.clone(),
         };
-        self.launch(number, partition, voters, Some(origin)).await
+        let beginning = Beginning::of(record, &partition, origin);
+        self.launch(number, partition, voters, beginning).await?;
+        Ok(true)
     }
 
     async fn launch(
         &self,
         number: PartitionNumber,
-        partition: quorate_dynamo_store::Partition,
+        partition: Partition,
         voters: Vec<Voter>,
-        origin: Option<Origin>,
+        beginning: Beginning,
     ) -> Result<(), LookError> {
+        let id = GroupId(number.0);
         let machine =
             PartitionMachine::new(partition.clone(), self.store.clone(), self.bells.clone());
-        let group = self
-            .groups
-            .start_group(GroupId(number.0), Arc::new(machine), origin)
-            .await?;
+        let machine = Arc::new(machine);
+        let group = match beginning {
+            Beginning::Empty(origin) => self.groups.start_group(id, machine, Some(origin)).await,
+            Beginning::Split(origin) => self.groups.start_born_group(id, machine, origin).await,
+            Beginning::Late => self.groups.start_group(id, machine, None).await,
+        };
+        let group = group?;
         let replica = Arc::new(Replica::new(number, partition, group, voters));
         let mut replicas = self.replicas.write().expect("no holder panics");
         replicas.insert(number, replica);
@@ -243,7 +280,12 @@ impl PartitionHost {
                 voters: left.voters.clone(),
                 preferred_leader: left.group.leadership().leader.unwrap_or(0),
             };
-            self.launch(done.right, partition, left.voters.clone(), Some(origin))
+            // The catalog may have brought it up already.
+            if self.replica(done.right).is_some() {
+                return Ok(());
+            }
+            let beginning = Beginning::Split(origin);
+            self.launch(done.right, partition, left.voters.clone(), beginning)
                 .await
         };
         let started: Result<(), LookError> = started.await;
@@ -269,17 +311,40 @@ impl PartitionHost {
         replicas.remove(&number);
     }
 
-    async fn remove(&self, replica: &Replica) -> Result<(), LookError> {
-        tracing::info!(partition = %replica.number, "a replica is removed");
-        self.forget(replica.number);
-        self.groups.remove_group(GroupId(replica.number.0)).await?;
-        self.store.remove(PartitionId(replica.number.0))?;
+    /// Removes a replica and all that it left on disk.
+    pub(crate) async fn remove(&self, number: PartitionNumber) -> Result<(), LookError> {
+        tracing::info!(partition = %number, "a replica is removed");
+        self.forget(number);
+        self.groups.remove_group(GroupId(number.0)).await?;
+        self.store.remove(PartitionId(number.0))?;
         Ok(())
     }
 }
 
+/// How the replicas of a partition came to be, which says what its log begins behind.
+enum Beginning {
+    /// Empty, all at once.
+    Empty(Origin),
+    /// With the state that a split gave them.
+    Split(Origin),
+    /// The right half of a split that this node never applied, because its left half came as a snapshot: nothing is here
+    /// until the others send their state.
+    Late,
+}
+
+impl Beginning {
+    fn of(record: &PartitionRecord, partition: &Partition, origin: Origin) -> Beginning {
+        match record.split_off {
+            None => Beginning::Empty(origin),
+            // Every split counts one further; what is made here counts from 0, until a snapshot brings its own count.
+            Some(_) if partition.source().generation > 0 => Beginning::Split(origin),
+            Some(_) => Beginning::Late,
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
-enum LookError {
+pub(crate) enum LookError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error(transparent)]

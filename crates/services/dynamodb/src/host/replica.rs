@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use quorate_base::{NodeId, UnixMillis};
+use quorate_base::{NodeId, Revision, UnixMillis};
 use quorate_consensus::{GroupError, HostedGroup, Voter, VoterId};
 use quorate_dynamo_lang::{Item, Projection};
 use quorate_dynamo_store::{
@@ -17,8 +18,9 @@ use quorate_dynamo_store::{
 
 use crate::host::machine::{Fate, command, fate};
 use crate::host::transactions;
-use crate::messages::{Answer, Freshness, Measured, Op, Refusal};
-use crate::model::PartitionNumber;
+use crate::messages::{Answer, Counted, Freshness, Measured, Op, Refusal};
+use crate::model::{IndexNumber, PartitionNumber};
+use crate::throttle::{Buckets, Draw, Side};
 
 /// Longest wait for a quorum.
 const QUORUM_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,6 +33,8 @@ const READS_MAX: usize = 3;
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Pause between two looks at something that another one is about to end.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
+/// Pause between two looks at writes that are on their way.
+const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// A replica that runs.
 pub(crate) struct Replica {
@@ -40,10 +44,26 @@ pub(crate) struct Replica {
     pub(crate) voters: Vec<Voter>,
     /// Whether a task does this replica's duties.
     pub(crate) busy: AtomicBool,
+    /// The last comparison of indexes with the table's.
+    pub(crate) described: Mutex<Option<Described>>,
     /// The last term in which this replica led with all earlier commands applied.
     ready_term: AtomicU64,
+    /// The throughput of the table whose first partition this is.
+    buckets: Mutex<Buckets>,
+    began: Instant,
     /// Index partitions that refuse what was sent before this generation.
     fenced: Mutex<HashSet<(PartitionNumber, u32)>>,
+}
+
+/// That a leader found its indexes as the table has them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Described {
+    /// The leader's term.
+    pub(crate) term: u64,
+    /// The table's revision.
+    pub(crate) revision: Revision,
+    /// Until when that is good enough; none for the whole term.
+    pub(crate) until: Option<Instant>,
 }
 
 /// What a proposed effect came to.
@@ -70,7 +90,10 @@ impl Replica {
             group,
             voters,
             busy: AtomicBool::new(false),
+            described: Mutex::default(),
             ready_term: AtomicU64::new(0),
+            buckets: Mutex::default(),
+            began: Instant::now(),
             fenced: Mutex::default(),
         }
     }
@@ -115,7 +138,10 @@ impl Replica {
                 entries,
             } => {
                 for source in fences {
-                    self.command(&Effect::Fence { source }).await?;
+                    // What is not fenced could still be overtaken by what the source sent before.
+                    if self.command(&Effect::Fence { source }).await? != Settled::Done {
+                        return Err(Refusal::Elsewhere);
+                    }
                 }
                 match self
                     .command(&Effect::IndexBatch { source, entries })
@@ -126,6 +152,34 @@ impl Replica {
                 }
             }
             Op::Measure => Ok(Answer::Measured(self.measure())),
+            Op::Draw { index, side, draw } => self.draw(index, side, draw),
+        }
+    }
+
+    /// Gives units of throughput out. A replica that begins to lead begins with full buckets: what was used before is
+    /// not known here, and limits are worth no command in the log.
+    fn draw(&self, index: IndexNumber, side: Side, draw: Draw) -> Result<Answer, Refusal> {
+        let leadership = self.group.leadership();
+        if !leadership.own {
+            return Err(Refusal::NotLeader(self.node_of(leadership.leader)));
+        }
+        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut buckets = self.buckets.lock().expect("no holder panics");
+        Ok(Answer::Drawn(buckets.draw(index, side, draw, now_ms)))
+    }
+
+    /// How far it is, and on the leader how far the others are.
+    pub(crate) fn count(&self) -> Counted {
+        let progress = self.group.progress();
+        let node = |id: VoterId| self.node_of(Some(id));
+        let matched = progress.matched.into_iter();
+        Counted {
+            partition: self.number,
+            measured: self.measure(),
+            last: progress.last,
+            matched: matched
+                .filter_map(|(id, at)| Some((node(id)?, at)))
+                .collect(),
         }
     }
 
@@ -158,6 +212,11 @@ impl Replica {
         }
         self.ready_term.store(after.term, Ordering::Release);
         Ok(after.term)
+    }
+
+    /// Whether it has led in that term with all earlier commands applied.
+    pub(crate) fn is_ready(&self, term: u64) -> bool {
+        self.ready_term.load(Ordering::Acquire) == term
     }
 
     fn node_of(&self, voter: Option<VoterId>) -> Option<NodeId> {
@@ -221,6 +280,9 @@ impl Replica {
     }
 
     /// Makes one write.
+    ///
+    /// The next write of the item is evaluated as soon as this one's command has its place behind all others: on what
+    /// this one makes of it, in the same term. So writes of one item share syncs as those of many do.
     pub(crate) async fn write(
         self: &Arc<Self>,
         op: &WriteOp,
@@ -229,27 +291,56 @@ impl Replica {
         for _ in 0..EVALUATIONS_MAX {
             let term = self.lead().await?;
             let key = self.key(op)?;
-            let latch = self.latch(&[key]).await?;
+            let latch = self.latch(std::slice::from_ref(&key)).await?;
             let now = UnixMillis::now().0;
-            let evaluated = match self.partition.evaluate(now, op, &latch) {
-                Ok(evaluated) => evaluated,
+            // Under the latch what is expected can only come to pass.
+            let on_expected = self.partition.expects(std::slice::from_ref(&key));
+            let mut evaluated = self.partition.evaluate_after(term, now, op, &latch);
+            if evaluated.is_err() && !on_expected {
+                evaluated = self.evaluate_again(now, op, &latch).await?;
+            }
+            let settling = match evaluated {
+                Ok(mut evaluated) => {
+                    let effect = evaluated.effect.take().unwrap_or_default();
+                    let expected = self.partition.expect(&key, term, &mut evaluated);
+                    let settling = self.submit(term, &effect, expected)?;
+                    settling.with(wrote(evaluated.answer, images))
+                }
                 Err(WriteError::WrongPartition) => return Err(Refusal::Elsewhere),
-                Err(_) => match self.evaluate_again(now, op, &latch).await? {
-                    Ok(evaluated) => evaluated,
-                    Err(WriteError::WrongPartition) => return Err(Refusal::Elsewhere),
-                    Err(e) => return Ok(Answer::NotWritten(e.into())),
-                },
+                Err(WriteError::OnTheirWay) => {
+                    self.drain(&[key]).await?;
+                    continue;
+                }
+                // Refused for what is only expected: an empty command behind that makes it sure.
+                Err(e) if on_expected => {
+                    let settling = self.submit(term, &[], ())?;
+                    settling.with(Answer::NotWritten(e.into()))
+                }
+                Err(e) => return Ok(Answer::NotWritten(e.into())),
             };
-            // A write that changes nothing answers what is there: that it is, a quorum confirms with an empty command.
-            let effect = evaluated.effect.unwrap_or_default();
-            match self.settle_under(term, effect, latch).await? {
-                Settled::Done => return Ok(wrote(evaluated.answer, images)),
+            drop(latch);
+            let (settled, answer) = settling.wait().await?;
+            match settled {
+                Settled::Done => return Ok(answer),
                 Settled::Again | Settled::Refused => {}
             }
         }
         Err(Refusal::Unavailable(String::from(
             "leadership or indexes changed while the write was made",
         )))
+    }
+
+    /// Waits until no write of these keys is on its way. Under their latch none comes after.
+    pub(crate) async fn drain(&self, keys: &[ItemKey]) -> Result<(), Refusal> {
+        let deadline = Instant::now() + QUORUM_TIMEOUT;
+        while self.partition.expects(keys) {
+            if Instant::now() >= deadline {
+                let why = "earlier writes of the item are not settled";
+                return Err(Refusal::Unavailable(why.to_owned()));
+            }
+            tokio::time::sleep(DRAIN_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Evaluates a write that was refused once more, as a strong read: a refusal says what the state is, so it must
@@ -299,22 +390,32 @@ impl Replica {
         latch.map_err(|e| Refusal::Unavailable(e.to_string()))
     }
 
-    /// Proposes an effect that was evaluated under `latch`, and holds the latch until it is known what became of it.
-    pub(crate) async fn settle_under(
+    /// Puts an effect that was evaluated in `term` behind all others. What is `held` (a latch, an expected image) is let go
+    /// once it is known what became of the effect, whether or not anybody waits for it.
+    pub(crate) fn submit<T: Send + 'static>(
         self: &Arc<Self>,
         term: u64,
-        effect: Vec<u8>,
-        latch: Latch,
-    ) -> Result<Settled, Refusal> {
-        let settled = self.propose(term, effect).await;
-        if let Err(Refusal::Unknown(_)) = &settled {
-            let replica = self.clone();
-            tokio::spawn(async move {
+        effect: &[u8],
+        held: T,
+    ) -> Result<Settling<()>, Refusal> {
+        let submitted = self.group.submit(command(term, effect)).map_err(not_done)?;
+        let (tell, told) = oneshot::channel();
+        let replica = self.clone();
+        tokio::spawn(async move {
+            let settled = match submitted.answer().await {
+                Ok(reply) => settled(&reply),
+                Err(GroupError::NotLeader(voter)) => Err(Refusal::NotLeader(voter.map(|v| v.node))),
+                Err(GroupError::Unavailable(why)) => Err(Refusal::Unknown(why)),
+            };
+            let unknown = matches!(settled, Err(Refusal::Unknown(_)));
+            // Who asked may have gone away.
+            let _ = tell.send(settled);
+            if unknown {
                 replica.wait_out(term).await;
-                drop(latch);
-            });
-        }
-        settled
+            }
+            drop(held);
+        });
+        Ok(Settling { told, answer: () })
     }
 
     /// Proposes an effect that depends on nothing that was read.
@@ -324,14 +425,7 @@ impl Replica {
     }
 
     async fn propose(&self, term: u64, effect: Vec<u8>) -> Result<Settled, Refusal> {
-        match self.outcome(term, effect).await? {
-            Fate::Applied(None | Some(Outcome::Applied | Outcome::Ignored | Outcome::Next(_))) => {
-                Ok(Settled::Done)
-            }
-            Fate::OtherTerm | Fate::Applied(Some(Outcome::Stale)) => Ok(Settled::Again),
-            Fate::Applied(Some(Outcome::WrongPartition)) => Err(Refusal::Elsewhere),
-            Fate::Applied(Some(Outcome::Refused)) => Ok(Settled::Refused),
-        }
+        settled_as(self.outcome(term, effect).await?)
     }
 
     /// Proposes an effect that was evaluated in `term`; what the partition said.
@@ -369,6 +463,46 @@ impl Replica {
     pub(crate) fn note_fenced(&self, index: PartitionNumber, generation: u32) {
         let mut fenced = self.fenced.lock().expect("no holder panics");
         fenced.insert((index, generation));
+    }
+}
+
+/// An effect on its way, and what is to be answered once it is carried out.
+pub(crate) struct Settling<A> {
+    told: oneshot::Receiver<Result<Settled, Refusal>>,
+    answer: A,
+}
+
+impl Settling<()> {
+    fn with<A>(self, answer: A) -> Settling<A> {
+        let told = self.told;
+        Settling { told, answer }
+    }
+}
+
+impl<A> Settling<A> {
+    /// Waits until it is known what became of the effect.
+    pub(crate) async fn wait(self) -> Result<(Settled, A), Refusal> {
+        let unknown = |why: &str| Refusal::Unknown(why.to_owned());
+        match tokio::time::timeout(QUORUM_TIMEOUT, self.told).await {
+            Ok(Ok(settled)) => Ok((settled?, self.answer)),
+            Ok(Err(_)) => Err(unknown("the node stops")),
+            Err(_) => Err(unknown("no quorum answered in time")),
+        }
+    }
+}
+
+fn settled(reply: &[u8]) -> Result<Settled, Refusal> {
+    settled_as(fate(reply).map_err(|e| Refusal::Unknown(e.to_string()))?)
+}
+
+fn settled_as(fate: Fate) -> Result<Settled, Refusal> {
+    match fate {
+        Fate::Applied(None | Some(Outcome::Applied | Outcome::Ignored | Outcome::Next(_))) => {
+            Ok(Settled::Done)
+        }
+        Fate::OtherTerm | Fate::Applied(Some(Outcome::Stale)) => Ok(Settled::Again),
+        Fate::Applied(Some(Outcome::WrongPartition)) => Err(Refusal::Elsewhere),
+        Fate::Applied(Some(Outcome::Refused)) => Ok(Settled::Refused),
     }
 }
 

@@ -56,6 +56,11 @@ pub(crate) async fn drive(
             right_bytes: halves.right_bytes,
         };
         replica.command(&split).await?;
+        // A command of an earlier term, or one that was refused, has split nothing: nothing may be published.
+        if replica.partition.spec().range.last >= at {
+            let why = String::from("the split was not carried out");
+            return Err(Refusal::Unavailable(why).into());
+        }
     }
     publish(host, replica.number, at, right).await
 }
@@ -124,6 +129,7 @@ async fn publish(
         return Err(Refusal::Unavailable(why).into());
     };
     let mut left_record = read.record.clone();
+    left_record.began_with = Some(read.record.began_with.unwrap_or(read.record.range));
     left_record.range.last = last_of_left;
     left_record.state = PartitionState::Serving;
     let right_record = PartitionRecord {
@@ -133,6 +139,9 @@ async fn publish(
         },
         state: PartitionState::Serving,
         split_off: Some(left),
+        began_with: None,
+        // This node led the left half when it split, so it asks for the right half's votes first.
+        preferred: host.config.own.node.clone(),
         ..read.record.clone()
     };
     let txn = Txn::new()

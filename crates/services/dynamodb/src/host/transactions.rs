@@ -28,7 +28,10 @@ pub(crate) async fn prepare(
     for _ in 0..EVALUATIONS_MAX {
         let term = replica.lead().await?;
         let keys: Result<Vec<_>, _> = writes.iter().map(|op| replica.key(op)).collect();
-        let latch = replica.latch(&keys?).await?;
+        let keys = keys?;
+        let latch = replica.latch(&keys).await?;
+        // A lock must not overtake writes that were evaluated without it.
+        replica.drain(&keys).await?;
         let now = UnixMillis::now().0;
         let look = || replica.partition.prepare(now, txn, anchor, writes, &latch);
         let prepared = match look() {
@@ -38,7 +41,9 @@ pub(crate) async fn prepare(
                 Err(refused) => return not_prepared(refused),
             },
         };
-        match replica.settle_under(term, prepared.effect, latch).await? {
+        // The latch goes with it: until the lock is there, writes must not be evaluated.
+        let settling = replica.submit(term, &prepared.effect, latch)?;
+        match settling.wait().await?.0 {
             Settled::Done => return Ok(Answer::Prepared(prepared.answers)),
             // Refused: another transaction came first. The next evaluation says so.
             Settled::Again | Settled::Refused => {}

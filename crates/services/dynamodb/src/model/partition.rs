@@ -90,6 +90,9 @@ pub struct PartitionRecord {
     pub state: PartitionState,
     /// The partition that this one was split off, whose replicas make it; none for one that began empty.
     pub split_off: Option<PartitionNumber>,
+    /// The positions that it began with, when it has split since: a replica that applies the whole log begins with them.
+    #[serde(default)]
+    pub began_with: Option<HashRange>,
     /// The global indexes that hold all items that were in this partition before them.
     #[serde(default)]
     pub backfilled: BTreeSet<IndexNumber>,

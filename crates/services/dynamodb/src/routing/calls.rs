@@ -5,21 +5,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use quorate_base::NodeId;
 use quorate_control::CatalogError;
 use quorate_region::transport::{CallError, Caller};
 
 use crate::messages::{Answer, Freshness, Op, PARTITION, Question, Refusal};
 use crate::model::{IndexNumber, PartitionNumber};
 use crate::routing::routes::{PartitionRoute, Routes, TableRoute, Target};
+use crate::routing::silent::Silent;
 
 /// Longest time for which a leader is looked for.
-const LEADER_WAIT: Duration = Duration::from_secs(8);
+const LEADER_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait for the answer to a write: longer than a leader waits for its quorum.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for the answer to a read, which another replica or a later leader can give as well.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest wait for one replica's answer to an eventual read.
 const EVENTUAL_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a leader may work on an answer before the other replicas are asked whether one of them leads in its place.
+const LEADER_DOUBTED_AFTER: Duration = Duration::from_millis(400);
+/// Pause between two times that they are asked, and the longest wait for each answer.
+const LEADER_DOUBTED_EVERY: Duration = Duration::from_millis(150);
 /// Pause after all replicas were asked in vain.
 const ELECTION_PAUSE: Duration = Duration::from_millis(25);
 
@@ -50,6 +56,7 @@ pub enum RouteError {
 pub struct PartitionCalls {
     caller: Arc<Caller>,
     routes: Arc<Routes>,
+    silent: Silent,
 }
 
 /// A hash position of a table or of one of its global indexes. Stays right when partitions split.
@@ -79,7 +86,11 @@ impl PartitionCalls {
     /// Calls by these routes.
     #[must_use]
     pub fn new(caller: Arc<Caller>, routes: Arc<Routes>) -> PartitionCalls {
-        PartitionCalls { caller, routes }
+        PartitionCalls {
+            caller,
+            routes,
+            silent: Silent::default(),
+        }
     }
 
     /// The table of that name.
@@ -88,6 +99,17 @@ impl PartitionCalls {
     /// When the catalog's records cannot be read.
     pub fn table(&self, name: &str) -> Result<Option<Arc<TableRoute>>, CatalogError> {
         self.routes.table(name)
+    }
+
+    /// The node that leads the first partition of a table at this moment, by its own word.
+    ///
+    /// # Errors
+    /// `Gone` when there is no such table, `Catalog` when its records cannot be read.
+    pub async fn leader_of(&self, table: &str) -> Result<Option<NodeId>, RouteError> {
+        let table = self.routes.table(table)?.ok_or(RouteError::Gone)?;
+        let route = table.all(IndexNumber::TABLE).first();
+        let route = route.ok_or(RouteError::Gone)?;
+        Ok(self.leader_among(route, None).await)
     }
 
     /// Asks for something that may be asked twice, from whom its freshness allows.
@@ -122,6 +144,7 @@ impl PartitionCalls {
         };
         let mut op = op;
         let mut asked_in_vain = 0;
+        let mut elsewhere = 0;
         let mut why = String::from("no replica is registered");
         loop {
             let route = self.find(to)?;
@@ -130,12 +153,13 @@ impl PartitionCalls {
             if left.is_zero() {
                 return Err(RouteError::Unavailable(why));
             }
-            if let Some(target) = route.replicas.get(at) {
+            if !route.replicas.is_empty() {
                 let question = Question {
                     partition: route.number,
                     op,
                 };
-                let answer = self.ask(target, &question, left.min(patience)).await;
+                let answer = self.ask_leader(&route, at, &question, left.min(patience));
+                let answer = answer.await;
                 op = question.op;
                 match answer {
                     Ok(Ok(answer)) => return Ok(answer),
@@ -143,7 +167,14 @@ impl PartitionCalls {
                         route.doubt(at);
                         return Err(RouteError::Moved);
                     }
+                    // These entries are for partitions of before a split: their sender has to share them out again.
+                    Ok(Err(Refusal::Elsewhere))
+                        if matches!(op, Op::Index { .. }) && elsewhere >= route.replicas.len() =>
+                    {
+                        return Err(RouteError::Moved);
+                    }
                     Ok(Err(refusal)) => {
+                        elsewhere += usize::from(matches!(refusal, Refusal::Elsewhere));
                         why = note_refusal(&route, at, refusal, repeatable)?;
                     }
                     Err(CallError::NoAnswer { why, .. }) if !repeatable => {
@@ -170,15 +201,8 @@ impl PartitionCalls {
         let mut why = String::from("no replica is registered");
         loop {
             let route = self.find(to)?;
-            let first = route.next_reader();
             let mut moved = false;
-            for target in route
-                .replicas
-                .iter()
-                .cycle()
-                .skip(first)
-                .take(route.replicas.len())
-            {
+            for target in self.silent.last(&route.replicas, route.next_reader()) {
                 let question = Question {
                     partition: route.number,
                     op,
@@ -211,9 +235,68 @@ impl PartitionCalls {
         question: &Question,
         timeout: Duration,
     ) -> Result<Result<Answer, Refusal>, CallError> {
-        self.caller
-            .call(&target.node, target.address, PARTITION, question, timeout)
-            .await
+        let called = self
+            .caller
+            .call(&target.node, target.address, PARTITION, question, timeout);
+        let answer = called.await;
+        self.silent.note(&target.node, answer.is_err());
+        answer
+    }
+
+    /// Asks the replica that is believed to lead, until another one says that it leads: a leader that is paused, or cut
+    /// off, answers nothing for as long as it is waited for. What it was asked may have been done all the same.
+    async fn ask_leader(
+        &self,
+        route: &PartitionRoute,
+        at: usize,
+        question: &Question,
+        timeout: Duration,
+    ) -> Result<Result<Answer, Refusal>, CallError> {
+        let target = &route.replicas[at];
+        tokio::select! {
+            biased;
+            answer = self.ask(target, question, timeout) => answer,
+            leader = self.another_leader(route, at) => {
+                route.believe(&leader);
+                self.silent.note(&target.node, true);
+                Err(CallError::NoAnswer {
+                    node: target.node.clone(),
+                    why: format!("{leader} leads in its place"),
+                })
+            }
+        }
+    }
+
+    /// Waits until a replica other than the one at `at` says that it leads.
+    async fn another_leader(&self, route: &PartitionRoute, at: usize) -> NodeId {
+        let mut pause = LEADER_DOUBTED_AFTER;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = LEADER_DOUBTED_EVERY;
+            if let Some(leader) = self.leader_among(route, Some(at)).await {
+                return leader;
+            }
+        }
+    }
+
+    /// The replica that says that it leads, of all but the one at `but`.
+    async fn leader_among(&self, route: &PartitionRoute, but: Option<usize>) -> Option<NodeId> {
+        let question = Question {
+            partition: route.number,
+            op: Op::Measure,
+        };
+        for (n, target) in route.replicas.iter().enumerate() {
+            if but == Some(n) {
+                continue;
+            }
+            let answer = self.ask(target, &question, LEADER_DOUBTED_EVERY).await;
+            if let Ok(Ok(Answer::Measured(measured))) = answer
+                && measured.leads
+            {
+                return Some(target.node.clone());
+            }
+        }
+        None
     }
 
     fn find(&self, to: &Destination) -> Result<Arc<PartitionRoute>, RouteError> {

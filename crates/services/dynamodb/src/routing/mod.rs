@@ -5,6 +5,7 @@
 
 mod calls;
 mod routes;
+mod silent;
 
 pub(crate) use calls::{Destination, Position};
 pub use calls::{PartitionCalls, RouteError};

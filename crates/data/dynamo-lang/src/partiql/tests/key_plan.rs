@@ -1,7 +1,7 @@
 //! How WHERE clauses are split by keys.
 
 use super::*;
-use crate::SortCondition;
+use crate::{Condition, SortCondition};
 
 fn plan(condition: &str, hash: &[&str], range: &[&str]) -> Result<KeyPlan, String> {
     let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
@@ -14,11 +14,7 @@ fn full_keys_are_found() {
     for (condition, expected, left) in [
         ("pk = 1 AND sk = 2", vec![("1", "2")], 0),
         ("2 = sk AND (pk = 1) AND a = 3", vec![("1", "2")], 1),
-        (
-            "pk IN [1, 2, 1] AND sk = 2",
-            vec![("1", "2"), ("2", "2")],
-            0,
-        ),
+        ("pk IN [1, 2] AND sk = 2", vec![("1", "2"), ("2", "2")], 0),
         (
             "a > 1 AND pk = 1 AND sk IN [3, 2] AND b = 1",
             vec![("1", "3"), ("1", "2")],
@@ -127,7 +123,56 @@ fn everything_else_is_a_scan() {
         plan(&format!("pk IN [{}]", list(51)), &["pk"], &[]).unwrap_err(),
         too_many
     );
-    let both = format!("pk IN [{}] AND sk IN [1, 2]", list(26));
+    let half: Vec<String> = (0..26).map(|n| n.to_string()).collect();
+    let both = format!("pk IN [{}] AND sk IN [1, 2]", half.join(","));
     assert_eq!(plan(&both, &["pk"], &["sk"]).unwrap_err(), too_many);
-    assert!(plan(&format!("pk IN [{}]", list(50)), &["pk"], &[]).is_ok());
+    let fifty: Vec<String> = (0..50).map(|n| n.to_string()).collect();
+    assert!(plan(&format!("pk IN [{}]", fifty.join(",")), &["pk"], &[]).is_ok());
+    assert_eq!(
+        plan("pk IN [1, 1]", &["pk"], &["sk"]).unwrap_err(),
+        "Overlapping conditions with range keys are not supported in where clause"
+    );
+}
+
+fn named(condition: &str, naming: Naming) -> Option<NamedItem> {
+    let condition = select(&format!("SELECT * FROM t WHERE {condition}")).condition;
+    named_item(&condition, ["pk", "sk"], naming)
+}
+
+#[test]
+fn one_item_is_named_by_all_of_its_key() {
+    let found = named("(pk = 1 AND sk = 2) AND a = 3 AND pk = 1", Naming::Equality).unwrap();
+    assert_eq!(found.key, item([("pk", n("1")), ("sk", n("2"))]));
+    assert_eq!(found.rest.attributes().count(), 1);
+    assert!(found.doubtful.is_empty());
+    let twice = named("pk = 1 AND sk = 2 AND pk = 3", Naming::Equality).unwrap();
+    assert_eq!(twice.doubtful, ["pk"]);
+    assert!(!twice.rest.eval(Some(&item([("pk", n("1"))]))));
+    for condition in [
+        "pk = 1",
+        "pk = 1 OR sk = 2",
+        "pk = 1 AND sk > 2",
+        "pk IN [1] AND sk = 2",
+    ] {
+        assert_eq!(named(condition, Naming::Equality), None, "{condition}");
+    }
+    let listed = named("pk IN [1] AND sk IN [2]", Naming::OneValue).unwrap();
+    assert!(listed.rest.is_empty());
+    assert_eq!(named("pk IN [1, 2] AND sk = 2", Naming::OneValue), None);
+}
+
+#[test]
+fn a_condition_is_joined_with_the_items_presence() {
+    let present = item([("pk", n("1")), ("a", n("3"))]);
+    let rest = named("pk = 1 AND sk = 2 AND a = 3", Naming::Equality)
+        .unwrap()
+        .rest;
+    assert!(rest.clone().and_exists("pk").eval(Some(&present)));
+    assert!(!rest.clone().and_exists("pk").eval(None));
+    assert!(rest.clone().or_missing("pk").eval(None));
+    assert!(!rest.or_missing("pk").eval(Some(&item([("pk", n("1"))]))));
+    let nothing = Condition::default();
+    assert!(nothing.clone().and_missing("pk").eval(None));
+    assert!(!nothing.clone().and_missing("pk").eval(Some(&present)));
+    assert!(nothing.or_missing("pk").is_empty());
 }

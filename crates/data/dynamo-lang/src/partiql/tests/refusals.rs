@@ -49,6 +49,15 @@ fn what_cannot_be_read() {
     ] {
         assert!(refusal(text).starts_with(&bad("")), "{text}");
     }
+    assert_eq!(refusal("SLECT * FROM t"), bad("Expected data manipulation"));
+    assert_eq!(
+        refusal("SELECT * FROM t.i.x"),
+        "A path may contain at most 2 components in the FROM clause"
+    );
+    for text in ["SELECT * FROM \"\"", "SELECT * FROM t.\"\""] {
+        let empty = "Path component cannot be an empty string";
+        assert_eq!(refusal(text), empty, "{text}");
+    }
     assert_eq!(
         refusal("SELECT * FROM t LIMIT 1"),
         "Unsupported clause: LIMIT"

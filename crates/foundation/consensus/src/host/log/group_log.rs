@@ -103,6 +103,11 @@ impl GroupLog {
         self.state().vote.unwrap_or_default()
     }
 
+    /// Whether a vote was ever saved: before the first one the group has no leader.
+    pub(crate) fn has_voted(&self) -> bool {
+        self.state().vote.is_some()
+    }
+
     /// Whether nothing was ever voted for or written.
     pub(crate) fn is_fresh(&self) -> bool {
         let state = self.state();

@@ -54,11 +54,6 @@ impl Units {
         Units { halves: units * 2 }
     }
 
-    /// Twice as much.
-    pub(crate) fn doubled(self) -> Units {
-        self.plus(self)
-    }
-
     /// Half as much: what an eventual read costs against a strong one.
     pub(crate) fn halved(self) -> Units {
         Units {
@@ -71,6 +66,11 @@ impl Units {
         Units {
             halves: self.halves + other.halves,
         }
+    }
+
+    /// In thousandths of a unit.
+    pub(crate) fn millis(self) -> u64 {
+        self.halves * 500
     }
 
     fn json(self) -> Value {

@@ -3,8 +3,14 @@
 use crate::api::constraints::{Place, Violations, check_table_name, required_table_name, table_of};
 use crate::api::context::Context;
 use crate::api::error::ApiError;
-use crate::api::items::input::{BatchGetInput, BatchWriteInput, GetInput, SearchInput, WriteInput};
+use crate::api::items::input::{
+    BatchGetInput, BatchWriteInput, GetInput, SearchInput, TransactGetInput, TransactWriteInput,
+    WriteInput,
+};
+use crate::api::items::transact_write::ACTIONS_MAX;
 
+/// Characters of a `ClientRequestToken`.
+const TOKEN_LENGTH_MAX: usize = 36;
 const CAPACITY: &[&str] = &["INDEXES", "TOTAL", "NONE"];
 const METRICS: &[&str] = &["SIZE", "NONE"];
 const OPERATORS: &[&str] = &["OR", "AND"];
@@ -176,4 +182,82 @@ pub(crate) fn batch_write(input: &BatchWriteInput) -> Result<(), ApiError> {
         }
     }
     violations.finish()
+}
+
+/// The model's constraints on `TransactWriteItems`.
+pub(crate) fn transact_write(input: &TransactWriteInput) -> Result<(), ApiError> {
+    let mut violations = Violations::new();
+    for (member, value, set) in [
+        (
+            "ReturnConsumedCapacity",
+            &input.return_consumed_capacity,
+            CAPACITY,
+        ),
+        (
+            "ReturnItemCollectionMetrics",
+            &input.return_item_collection_metrics,
+            METRICS,
+        ),
+    ] {
+        word(&mut violations, member, value.as_ref(), set);
+    }
+    if let Some(token) = &input.client_request_token {
+        violations.length(&Place::of("ClientRequestToken"), token, 1, TOKEN_LENGTH_MAX);
+    }
+    actions(&mut violations, input.transact_items.as_ref().map(Vec::len));
+    for (at, item) in input.transact_items.iter().flatten().enumerate() {
+        let items = Place::of("TransactItems");
+        let place = items.element(at);
+        for (member, write, puts) in [
+            ("ConditionCheck", &item.condition_check, false),
+            ("Put", &item.put, true),
+            ("Delete", &item.delete, false),
+            ("Update", &item.update, false),
+        ] {
+            let Some(write) = write else { continue };
+            let place = place.member(member);
+            violations.required(&place.member("TableName"), write.table_name.as_ref());
+            if puts {
+                violations.required(&place.member("Item"), write.item.as_ref());
+            } else {
+                violations.required(&place.member("Key"), write.key.as_ref());
+            }
+            if member == "ConditionCheck" {
+                let condition = write.condition_expression.as_ref();
+                violations.required(&place.member("ConditionExpression"), condition);
+            }
+            if member == "Update" {
+                let update = write.update_expression.as_ref();
+                violations.required(&place.member("UpdateExpression"), update);
+            }
+        }
+    }
+    violations.finish()
+}
+
+/// The model's constraints on `TransactGetItems`.
+pub(crate) fn transact_get(input: &TransactGetInput) -> Result<(), ApiError> {
+    let mut violations = Violations::new();
+    let report = input.return_consumed_capacity.as_ref();
+    word(&mut violations, "ReturnConsumedCapacity", report, CAPACITY);
+    actions(&mut violations, input.transact_items.as_ref().map(Vec::len));
+    for (at, item) in input.transact_items.iter().flatten().enumerate() {
+        let items = Place::of("TransactItems");
+        let element = items.element(at);
+        let place = element.member("Get");
+        violations.required(&place, item.get.as_ref());
+        if let Some(get) = &item.get {
+            violations.required(&place.member("TableName"), get.table_name.as_ref());
+            violations.required(&place.member("Key"), get.key.as_ref());
+        }
+    }
+    violations.finish()
+}
+
+fn actions(violations: &mut Violations, count: Option<usize>) {
+    let at = Place::of("TransactItems");
+    violations.required(&at, count.as_ref());
+    if let Some(count) = count {
+        violations.size(&at, count, 1, ACTIONS_MAX, || String::from("[]"));
+    }
 }

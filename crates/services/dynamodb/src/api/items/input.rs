@@ -113,7 +113,7 @@ pub(crate) struct WriteInput {
 }
 
 /// `GetItem`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct GetInput {
     pub(crate) table_name: Option<String>,

@@ -1,20 +1,24 @@
 //! Operations on items: parsed and validated here, carried out by the partitions.
 
-mod answer;
+pub(crate) mod admission;
+pub(crate) mod answer;
 mod batch_get;
 mod batch_write;
-mod capacity;
+pub(crate) mod capacity;
 mod checks;
-mod get;
-mod input;
+pub(crate) mod coordinator;
+pub(crate) mod get;
+pub(crate) mod input;
 mod legacy;
-mod pages;
-mod search;
-mod selection;
-mod source;
-mod start_key;
-mod target;
-mod write;
+pub(crate) mod pages;
+pub(crate) mod search;
+pub(crate) mod selection;
+pub(crate) mod source;
+pub(crate) mod start_key;
+pub(crate) mod target;
+pub(crate) mod transact_get;
+pub(crate) mod transact_write;
+pub(crate) mod write;
 
 use bytes::Bytes;
 
@@ -36,6 +40,8 @@ pub(crate) async fn dispatch(
         "Scan" => search::scan(context, body).await,
         "BatchGetItem" => batch_get::batch_get_item(context, body).await,
         "BatchWriteItem" => batch_write::batch_write_item(context, body).await,
+        "TransactWriteItems" => transact_write::transact_write_items(context, body).await,
+        "TransactGetItems" => transact_get::transact_get_items(context, body).await,
         _ => return None,
     })
 }

@@ -54,6 +54,15 @@ pub(crate) fn selection(
         }
         _ => {}
     }
+    select_of(select, source, paths)
+}
+
+/// What `select` makes of rows that need not hold all of `paths`.
+pub(crate) fn select_of(
+    select: Option<&str>,
+    source: &Source<'_>,
+    paths: Option<Paths>,
+) -> Result<Selection, ApiError> {
     let mut selection = Selection {
         counts_only: select == Some("COUNT"),
         paths,
@@ -102,12 +111,17 @@ fn first_missing<'p>(
     projection: &Projection,
     paths: &'p Paths,
 ) -> Option<&'p str> {
-    paths.top_level().find(|name| {
-        let held = match projection {
-            Projection::All => true,
-            Projection::KeysOnly => false,
-            Projection::Include(names) => names.iter().any(|n| n == name),
-        };
-        !held && !source.keys.contains(name) && !source.base.contains(name)
-    })
+    paths
+        .top_level()
+        .find(|name| !holds(source, projection, name))
+}
+
+/// Whether the rows of an index with this projection hold the attribute.
+pub(crate) fn holds(source: &Source<'_>, projection: &Projection, name: &str) -> bool {
+    let projected = match projection {
+        Projection::All => true,
+        Projection::KeysOnly => false,
+        Projection::Include(names) => names.iter().any(|n| n == name),
+    };
+    projected || source.keys.contains(name) || source.base.contains(name)
 }
