@@ -89,7 +89,7 @@ def test_a_request_may_be_compressed(region, api):
         (put("5"), "Unexpected value type in payload"),
         (put('{"S":5}'), "NUMBER_VALUE cannot be converted to String"),
         (put('{"N":5}'), "NUMBER_VALUE cannot be converted to String"),
-        (put('{"BOOL":"true"}'), "Unexpected token received from parser"),
+        (put('{"BOOL":"perhaps"}'), "Unexpected token received from parser"),
         (put('{"L":{}}'), "Start of structure or map found where not expected"),
         (put('{"SS":"a"}'), "Unexpected field type"),
         (put('{"B":5}'), "only base-64-encoded strings are convertible to bytes"),
@@ -174,12 +174,16 @@ def test_signatures_are_checked(region, api):
         return status, json.loads(answer)["__type"].split("#")[1]
 
     assert refused(signed, b'{"Limit":1}') == (400, "InvalidSignatureException")
+    added = {**signed, "X-Amz-Extra": "1"}
+    assert refused(added) == (400, "InvalidSignatureException")
     other = raw.signed_headers(region, body, service="dynamodb", content_type=JSON, more=target, secret="x" * 40)
     assert refused(other) == (400, "InvalidSignatureException")
     broken = {**signed, "Authorization": signed["Authorization"].split("Signature=")[0]}
     assert refused(broken) == (400, "IncompleteSignatureException")
     # Without any signature nobody knows which service was meant; the target tells.
     assert raw.send_bytes(region, body, {"Content-Type": JSON, **target})[0] in (400, 403)
+    unknown = signed["Authorization"].replace("Credential=", "Credential=X")
+    assert refused({**signed, "Authorization": unknown}) == (400, "UnrecognizedClientException")
 
 
 def test_browsers_may_ask_first(region, api):

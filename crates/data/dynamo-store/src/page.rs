@@ -147,7 +147,6 @@ pub(crate) struct Reader<'a> {
 impl Reader<'_> {
     pub(crate) fn page(&self, rows: impl Iterator<Item = Guard>) -> Result<Page, ReadError> {
         let mut page = Page::default();
-        let mut last: Option<Slice> = None;
         let page_bytes_max = self.inner.shared.limits.page_bytes_max;
         let bytes_max = self
             .wanted
@@ -160,11 +159,10 @@ impl Reader<'_> {
             let record = self.inner.sound(record::decode_record(&value))?;
             page.bytes += u64::from(record.bytes);
             page.scanned_count += 1;
-            last = Some(key);
             self.take(record, &mut page)?;
             // As AWS does, the row that fills the page is still part of it.
             if page.bytes >= bytes_max || self.wanted.limit == Some(page.scanned_count) {
-                page.last = self.last_key(last.as_ref())?;
+                page.last = Some(self.key_of(&key)?);
                 return Ok(page);
             }
         }
@@ -209,13 +207,10 @@ impl Reader<'_> {
         Ok(record.item)
     }
 
-    fn last_key(&self, row: Option<&Slice>) -> Result<Option<Item>, ReadError> {
-        let Some(row) = row else {
-            return Ok(None);
-        };
+    fn key_of(&self, row: &Slice) -> Result<Item, ReadError> {
         let spec = self.state.spec();
         let start = layout::space(spec.table, space_of(spec, self.index)?).len();
         let key = decode_key(spec, self.index, row.get(start..).unwrap_or_default());
-        Ok(Some(self.inner.sound(key)?))
+        Ok(self.inner.sound(key)?)
     }
 }
