@@ -137,10 +137,10 @@ impl DurableMachine for PartitionMachine {
     }
 
     fn write_snapshot(&self, out: &mut dyn io::Write) -> io::Result<Vec<u8>> {
-        Ok(self.partition.write_snapshot(out)?)
+        self.partition.write_snapshot(out)
     }
 
     fn read_snapshot(&self, from: &mut dyn io::Read, mark: &[u8]) -> io::Result<()> {
-        Ok(self.partition.read_snapshot(from, mark)?)
+        self.partition.read_snapshot(from, mark)
     }
 }
