@@ -107,8 +107,8 @@ def test_all_nodes_killed_at_random_moments_lose_nothing(region, whole, api):
         with Writers(region, "crash") as writers:
             writers.grow(30)
             time.sleep(draw.uniform(0.05, 0.8))
-            region.kill()
             processes.kill_all(region.folder)
+            region.kill()
         region.start()
         until(lambda: answers(api, "crash", ConsistentRead=True), 40, "the table is back", quiet=ERRORS)
         rounds.append(writers)
