@@ -28,7 +28,7 @@ const NOT_BY_KEY: &str = "Select statements within BatchExecuteStatement must sp
 
 /// A statement that can be carried out.
 enum Ready {
-    Read { select: Select, call: Call },
+    Read { select: Select, call: Box<Call> },
     Write { write: Box<Write>, show_old: bool },
 }
 
@@ -122,7 +122,7 @@ fn prepare_read(
     let key = one_item(&select, &schema, NOT_BY_KEY)?.key;
     schema.check_key(&key)?;
     let freshness = get::freshness(consistent);
-    let call = Call {
+    let call = Box::new(Call {
         to: target::of_key(&select.table, &schema, &key)?,
         op: Op::Get {
             key,
@@ -130,7 +130,7 @@ fn prepare_read(
             freshness,
         },
         freshness: Some(freshness),
-    };
+    });
     Ok(Ready::Read { select, call })
 }
 
@@ -142,7 +142,7 @@ async fn make_all(
     let mut under_way = JoinSet::new();
     for (place, ready) in ready.iter().enumerate() {
         let call = match ready {
-            Ok(Ready::Read { call, .. }) => call.clone(),
+            Ok(Ready::Read { call, .. }) => (**call).clone(),
             Ok(Ready::Write { write, show_old }) => write.call(*show_old),
             Err(_) => continue,
         };
