@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use quorate_base::RegionName;
 use quorate_control::{EndpointPorts, Remote};
-use quorate_dynamodb::api::{DynamoDbRegion, DynamoDbService, NoFigures};
+use quorate_dynamodb::api::{DynamoDbRegion, DynamoDbService, PartitionFigures};
 use quorate_dynamodb::routing::{PartitionCalls, Routes};
+use quorate_dynamodb::survey::Surveyor;
+use quorate_dynamodb::throttle::Limits;
 use quorate_gateway::front_door::{FrontDoor, FrontDoorConfig};
 use quorate_gateway::relay::{CancelHandler, Relay, RelayConfig};
 use quorate_rds::api::{RdsRegion, RdsService};
@@ -44,6 +46,11 @@ impl GatewayRegion {
             remote,
             caller,
         })
+    }
+
+    /// Asks the nodes what their DynamoDB partitions are like.
+    pub(crate) fn surveyor(&self) -> Surveyor {
+        Surveyor::new(self.remote.catalog(), self.caller.clone())
     }
 
     pub(crate) fn name(&self) -> &RegionName {
@@ -90,11 +97,13 @@ impl Gateway {
             relay.follow(region.name().clone(), catalog.view().clone());
             views.insert(region.name().clone(), catalog.view().clone());
             let routes = Arc::new(Routes::new(catalog.view().clone()));
+            let calls = Arc::new(PartitionCalls::new(region.caller.clone(), routes));
             dynamodb.push(DynamoDbRegion {
                 name: region.name().clone(),
                 catalog: catalog.clone(),
-                calls: Arc::new(PartitionCalls::new(region.caller.clone(), routes)),
-                figures: Arc::new(NoFigures),
+                figures: Arc::new(PartitionFigures::new(calls.clone())),
+                limits: Limits::default(),
+                calls,
             });
             rds.push(RdsRegion {
                 name: region.name().clone(),
@@ -105,18 +114,15 @@ impl Gateway {
                 ca_identifier: CA_IDENTIFIER.to_owned(),
             });
         }
-        let metrics = Arc::new(Metrics::new(relay));
+        let dynamodb = DynamoDbService::new(dynamodb);
+        let metrics = Arc::new(Metrics::new(relay, dynamodb.counters()));
         for region in regions {
-            tokio::spawn(
-                metrics
-                    .clone()
-                    .follow(region.name().clone(), region.remote.clone()),
-            );
+            let (name, surveyor) = (region.name().clone(), region.surveyor());
+            let follows = metrics.clone();
+            tokio::spawn(follows.follow(name, region.remote.clone(), surveyor));
         }
-        let services: Vec<Arc<dyn Service>> = vec![
-            Arc::new(RdsService::new(rds)),
-            Arc::new(DynamoDbService::new(dynamodb)),
-        ];
+        let services: Vec<Arc<dyn Service>> =
+            vec![Arc::new(RdsService::new(rds)), Arc::new(dynamodb)];
         let door = FrontDoorConfig {
             listen: config.api,
             ..FrontDoorConfig::default()

@@ -1,12 +1,16 @@
 //! The metrics page of a gateway: its relays, and what the catalogs' leaders know of nodes and members.
 
+mod dynamodb;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_base::RegionName;
 use quorate_control::Remote;
+use quorate_dynamodb::api::Counters;
+use quorate_dynamodb::survey::Surveyor;
 use quorate_gateway::front_door::MetricsPage;
 use quorate_gateway::relay::Relay;
 
@@ -15,24 +19,38 @@ use crate::status::{NodeStatus, RegionStatus, ResourceStatus, region_status};
 /// Time between two questions to a region's leader.
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
 
+/// A page that was not read for so long is nobody's.
+const READ_WITHIN: Duration = Duration::from_secs(90);
+
 /// What the page is made of.
 pub(crate) struct Metrics {
     relay: Relay,
+    counters: Arc<Counters>,
     regions: Mutex<BTreeMap<RegionName, RegionStatus>>,
+    /// When the page was last read; none before.
+    read_at: Mutex<Option<Instant>>,
 }
 
 impl Metrics {
-    pub(crate) fn new(relay: Relay) -> Metrics {
+    pub(crate) fn new(relay: Relay, counters: Arc<Counters>) -> Metrics {
         Metrics {
             relay,
+            counters,
             regions: Mutex::default(),
+            read_at: Mutex::default(),
         }
     }
 
     /// Keeps a region's figures fresh until the future is dropped.
-    pub(crate) async fn follow(self: Arc<Self>, region: RegionName, remote: Arc<Remote>) {
+    pub(crate) async fn follow(
+        self: Arc<Self>,
+        region: RegionName,
+        remote: Arc<Remote>,
+        surveyor: Surveyor,
+    ) {
         loop {
-            let status = region_status(&region, &remote).await;
+            let surveyor = self.is_read().then_some(&surveyor);
+            let status = region_status(&region, &remote, surveyor).await;
             self.take(&region, status.ok());
             tokio::time::sleep(REFRESH_EVERY).await;
         }
@@ -40,6 +58,12 @@ impl Metrics {
 }
 
 impl Metrics {
+    /// Whether anybody reads the page: nodes are asked about partitions only then.
+    fn is_read(&self) -> bool {
+        let read_at = self.read_at.lock().expect("no holder of the lock panics");
+        read_at.is_some_and(|at| at.elapsed() < READ_WITHIN)
+    }
+
     /// Takes new figures in. Better none than old ones.
     fn take(&self, region: &RegionName, status: Option<RegionStatus>) {
         let mut regions = self.regions.lock().expect("no holder of the lock panics");
@@ -52,10 +76,12 @@ impl Metrics {
 
 impl MetricsPage for Metrics {
     fn render(&self) -> String {
+        *self.read_at.lock().expect("no holder of the lock panics") = Some(Instant::now());
         let mut page = String::new();
         relay_families(&mut page, &self.relay);
         let regions = self.regions.lock().expect("no holder of the lock panics");
         region_families(&mut page, &regions);
+        dynamodb::families(&mut page, &regions, &self.counters.counts());
         page
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use quorate_base::{Epoch, NodeId, RegionName, ZoneName};
 use quorate_control::{NodeRecord, Remote, Session, Stored};
+use quorate_dynamodb::survey::{Surveyor, TableSurvey};
 use quorate_rds::model::{Instance, MemberReport, Role};
 
 /// A region.
@@ -16,6 +17,8 @@ pub(crate) struct RegionStatus {
     pub(crate) term: u64,
     pub(crate) nodes: Vec<NodeStatus>,
     pub(crate) resources: Vec<ResourceStatus>,
+    /// DynamoDB's tables with their partitions; empty where nobody was asked about them.
+    pub(crate) tables: Vec<TableSurvey>,
 }
 
 /// A node.
@@ -51,15 +54,20 @@ pub(crate) struct ResourceStatus {
     pub(crate) detail: Option<String>,
 }
 
-/// Asks the region's leader and reads the catalog.
+/// Asks the region's leader and reads the catalog; with a surveyor, asks the nodes about their partitions too.
 pub(crate) async fn region_status(
     region: &RegionName,
     remote: &std::sync::Arc<Remote>,
+    surveyor: Option<&Surveyor>,
 ) -> anyhow::Result<RegionStatus> {
     let sessions = remote.sessions().await?;
     let catalog = remote.catalog();
     let nodes = catalog.list::<NodeRecord>().await?;
     let instances = catalog.list::<Instance>().await?;
+    let tables = match surveyor {
+        Some(surveyor) => surveyor.survey().await?,
+        None => Vec::new(),
+    };
     let session = |node: &NodeId| sessions.sessions.iter().find(|s| s.node == *node);
     Ok(RegionStatus {
         region: region.clone(),
@@ -73,6 +81,7 @@ pub(crate) async fn region_status(
             .iter()
             .flat_map(|stored| members(stored, &session))
             .collect(),
+        tables,
     })
 }
 

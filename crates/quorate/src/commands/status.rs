@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use quorate_dynamodb::survey::{PartitionSurvey, TableSurvey};
 use quorate_region::Identity;
 
 use crate::cli::ShowArgs;
@@ -24,33 +25,107 @@ pub(crate) async fn show_status(args: ShowArgs) -> anyhow::Result<()> {
             continue;
         }
         let followed = GatewayRegion::follow(Identity::load(&layout.gateway_identity(&region))?)?;
-        regions.push(region_status(&region, &followed.remote).await?);
+        let surveyor = followed.surveyor();
+        regions.push(region_status(&region, &followed.remote, Some(&surveyor)).await?);
     }
     if args.json {
         return print_json(&Shown { regions });
     }
-    for region in regions {
+    for region in &regions {
         show(region);
     }
     Ok(())
 }
 
-fn show(region: RegionStatus) {
+fn show(region: &RegionStatus) {
     say(&format!(
         "{}: catalog led by {} (term {})\n",
         region.region, region.leader, region.term
     ));
     let header = ["ZONE", "NODE", "ADDRESS", "STATE", "VOTES", "LAST HEARD"];
     print_table(header, region.nodes.iter().map(node_row).collect());
-    if region.resources.is_empty() {
+    if region.resources.is_empty() && region.tables.is_empty() {
         return say("\nno resources yet");
     }
+    if !region.resources.is_empty() {
+        say("");
+        let header = [
+            "RESOURCE", "STATUS", "ROLE", "ZONE", "NODE", "EPOCH", "IN SYNC", "ENGINE", "LAG",
+            "ENDPOINT",
+        ];
+        print_table(header, region.resources.iter().map(resource_row).collect());
+    }
+    if !region.tables.is_empty() {
+        show_tables(&region.tables);
+    }
+}
+
+fn show_tables(tables: &[TableSurvey]) {
     say("");
     let header = [
-        "RESOURCE", "STATUS", "ROLE", "ZONE", "NODE", "EPOCH", "IN SYNC", "ENGINE", "LAG",
-        "ENDPOINT",
+        "TABLE",
+        "STATUS",
+        "BILLING",
+        "PARTITIONS",
+        "ITEMS",
+        "BYTES",
+        "INDEX LAG",
     ];
-    print_table(header, region.resources.iter().map(resource_row).collect());
+    print_table(header, tables.iter().map(table_row).collect());
+    say("");
+    let header = [
+        "TABLE",
+        "PARTITION",
+        "INDEX",
+        "FROM",
+        "STATE",
+        "LEADER",
+        "ITEMS",
+        "ENTRIES BEHIND",
+    ];
+    let rows = tables.iter().flat_map(|table| {
+        let partitions = table.partitions.iter();
+        partitions.map(|partition| partition_row(&table.name, partition))
+    });
+    print_table(header, rows.collect());
+}
+
+fn table_row(table: &TableSurvey) -> [String; 7] {
+    [
+        table.name.clone(),
+        String::from(table.status),
+        String::from(table.billing),
+        table.partitions.len().to_string(),
+        table.items.to_string(),
+        table.bytes.to_string(),
+        table.outbox_entries.to_string(),
+    ]
+}
+
+fn partition_row(table: &str, partition: &PartitionSurvey) -> [String; 8] {
+    let followers = partition
+        .replicas
+        .iter()
+        .filter(|replica| Some(&replica.node) != partition.leader.as_ref());
+    let behind: Vec<String> = followers
+        .map(|replica| {
+            let lag = replica.lag_entries.map(|lag| lag.to_string());
+            let lag = lag.unwrap_or_else(|| String::from("?"));
+            let silent = if replica.answers { "" } else { " (silent)" };
+            format!("{}: {lag}{silent}", replica.node)
+        })
+        .collect();
+    let leader = partition.leader.as_ref().map(ToString::to_string);
+    [
+        table.to_owned(),
+        partition.partition.clone(),
+        partition.index.clone().unwrap_or_default(),
+        partition.first.clone(),
+        String::from(partition.state),
+        leader.unwrap_or_else(|| String::from("none")),
+        partition.items.to_string(),
+        behind.join("\n"),
+    ]
 }
 
 fn node_row(node: &NodeStatus) -> [String; 6] {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quorate_base::Revision;
+
 use crate::error::CatalogError;
 use crate::record::{Record, Stored, decode, key_of};
 use crate::view::View;
@@ -11,12 +13,15 @@ use crate::view::View;
 #[derive(Debug, Clone)]
 pub struct Mirror<R> {
     records: BTreeMap<String, Arc<Stored<R>>>,
+    /// What the view held at the last refresh, at least; none before.
+    seen: Option<Revision>,
 }
 
 impl<R> Default for Mirror<R> {
     fn default() -> Mirror<R> {
         Mirror {
             records: BTreeMap::new(),
+            seen: None,
         }
     }
 }
@@ -27,6 +32,11 @@ impl<R: Record> Mirror<R> {
     /// # Errors
     /// `Unreadable` when this build cannot read an entry; the mirror is then as it was before.
     pub fn refresh(&mut self, view: &View) -> Result<bool, CatalogError> {
+        // Read before the records: they may be newer than it says, never older.
+        let revision = view.revision();
+        if self.seen == Some(revision) {
+            return Ok(false);
+        }
         let prefix = key_of::<R>("");
         let mut changed = false;
         let records = view.with(|store| {
@@ -51,6 +61,7 @@ impl<R: Record> Mirror<R> {
         })?;
         changed |= records.len() != self.records.len();
         self.records = records;
+        self.seen = Some(revision);
         Ok(changed)
     }
 

@@ -10,3 +10,5 @@ mod ledger;
 mod messages;
 pub mod model;
 pub mod routing;
+pub mod survey;
+pub mod throttle;

@@ -8,10 +8,13 @@ use quorate_dynamo_store::{
     OutboxEntry, Page, QueryPlan, ScanPlan, SourceId, TxnId, WriteAnswer, WriteError, WriteOp,
 };
 
-use crate::model::PartitionNumber;
+use crate::model::{IndexNumber, PartitionNumber};
+use crate::throttle::{Draw, Drawn, Side};
 
 /// The method that asks a replica.
 pub(crate) const PARTITION: &str = "dynamodb.partition";
+/// The method that asks a node about all its replicas.
+pub(crate) const CENSUS: &str = "dynamodb.census";
 
 /// How fresh a read must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +75,12 @@ pub(crate) enum Op {
     },
     /// How far the replica is.
     Measure,
+    /// At the leader of a table's first partition: units of the table's throughput or of an index's.
+    Draw {
+        index: IndexNumber,
+        side: Side,
+        draw: Draw,
+    },
 }
 
 /// What a replica says.
@@ -99,6 +108,8 @@ pub(crate) enum Answer {
     Done,
     /// How far the replica is.
     Measured(Measured),
+    /// Units, or for how long there are none.
+    Drawn(Drawn),
 }
 
 /// Why a write was refused.
@@ -140,6 +151,21 @@ pub(crate) struct Measured {
     pub(crate) bytes: u64,
     /// Changes that have not reached the indexes.
     pub(crate) outbox: u64,
+}
+
+/// The question to a node about all its replicas.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Census;
+
+/// One replica, in the answer to a census.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) partition: PartitionNumber,
+    pub(crate) measured: Measured,
+    /// The index of the last entry of its log.
+    pub(crate) last: u64,
+    /// On the leader: the index up to which each replica has the leader's log.
+    pub(crate) matched: Vec<(NodeId, u64)>,
 }
 
 /// Why a replica does not answer a question. Only after `Unknown` may it have been done.

@@ -71,6 +71,11 @@ impl ApiError {
         ApiError::of(CORAL, "UnknownOperationException", "")
     }
 
+    /// `ThrottlingException`: a maximum that was set for a table on demand.
+    pub(crate) fn throttling(message: impl Into<String>) -> ApiError {
+        ApiError::of(CORAL, "ThrottlingException", message)
+    }
+
     /// `ResourceNotFoundException` of an operation on items.
     pub(crate) fn no_table() -> ApiError {
         ApiError::dynamodb("ResourceNotFoundException", "Requested resource not found")

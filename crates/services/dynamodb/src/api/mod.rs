@@ -9,6 +9,7 @@
 )]
 mod constraints;
 mod context;
+mod counters;
 mod dispatch;
 mod encoding;
 mod error;
@@ -18,5 +19,6 @@ mod partiql;
 mod service;
 mod tables;
 
-pub use figures::{NoFigures, TableFigures};
+pub use counters::{BOUNDS_US, Counters, Counts};
+pub use figures::{NoFigures, PartitionFigures, TableFigures};
 pub use service::{DynamoDbRegion, DynamoDbService};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
@@ -13,11 +14,13 @@ use quorate_wire::service::{Answer, Call, Service};
 use serde_json::json;
 
 use crate::api::context::Context;
+use crate::api::counters::Counters;
 use crate::api::dispatch::dispatch;
 use crate::api::encoding::{pack, unpack};
 use crate::api::error::ApiError;
 use crate::api::figures::TableFigures;
 use crate::routing::PartitionCalls;
+use crate::throttle::Limits;
 
 /// What the API needs of one region.
 pub struct DynamoDbRegion {
@@ -29,11 +32,14 @@ pub struct DynamoDbRegion {
     pub calls: Arc<PartitionCalls>,
     /// How much its tables hold.
     pub figures: Arc<dyn TableFigures>,
+    /// What was drawn of its tables' throughput.
+    pub limits: Limits,
 }
 
 /// DynamoDB, in all regions that this gateway serves.
 pub struct DynamoDbService {
     regions: BTreeMap<RegionName, DynamoDbRegion>,
+    counters: Arc<Counters>,
 }
 
 impl DynamoDbService {
@@ -44,7 +50,16 @@ impl DynamoDbService {
             .into_iter()
             .map(|region| (region.name.clone(), region))
             .collect();
-        DynamoDbService { regions }
+        DynamoDbService {
+            regions,
+            counters: Arc::default(),
+        }
+    }
+
+    /// What was called, and how it ended.
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
     }
 
     async fn answer(&self, call: &Call) -> Result<Vec<u8>, ApiError> {
@@ -57,12 +72,16 @@ impl DynamoDbService {
             account: &call.account,
             host: header("host").unwrap_or("localhost"),
         };
-        let operation = header("x-amz-target")
-            .and_then(|t| t.strip_prefix("DynamoDB_20120810."))
-            .ok_or_else(ApiError::unknown_operation)?;
+        let operation = operation(call).ok_or_else(ApiError::unknown_operation)?;
         let body = unpack(&call.headers, &call.body)?;
         dispatch(operation, &context, &body).await
     }
+}
+
+/// The operation's name.
+fn operation(call: &Call) -> Option<&str> {
+    let target = call.headers.get("x-amz-target")?.to_str().ok()?;
+    target.strip_prefix("DynamoDB_20120810.")
 }
 
 /// An answer with its headers. The checksum is that of the bytes on the wire.
@@ -100,7 +119,8 @@ impl Service for DynamoDbService {
 
     fn call(&self, call: Call) -> Answer<'_> {
         Box::pin(async move {
-            match self.answer(&call).await {
+            let began = Instant::now();
+            let response = match self.answer(&call).await {
                 Ok(body) => respond(StatusCode::OK, &call.request_id, &call.headers, body),
                 Err(error) => {
                     if error.status.is_server_error() {
@@ -109,7 +129,10 @@ impl Service for DynamoDbService {
                     let body = error.body().to_string().into_bytes();
                     respond(error.status, &call.request_id, &call.headers, body)
                 }
-            }
+            };
+            self.counters
+                .note(operation(&call), response.status(), began.elapsed());
+            response
         })
     }
 

@@ -9,9 +9,9 @@ use quorate_control::{CatalogError, Mirror, NodeRecord, Replica, Sessions, Store
 
 use crate::controller::placement::Placement;
 use crate::controller::tables::decide_table;
-use crate::model::{IdCounter, PartitionRecord, TableNumber, TableRecord};
+use crate::model::{IdCounter, PartitionRecord, TableNumber, TableRecord, TtlStatus};
 
-/// Longest time between two looks: some steps wait for a time, not for a change.
+/// Longest time between two looks: sessions end without a word, and some steps wait for a time, not for a change.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
@@ -19,6 +19,15 @@ struct World {
     tables: Mirror<TableRecord>,
     partitions: Mirror<PartitionRecord>,
     nodes: Mirror<NodeRecord>,
+    /// What the last look that decided nothing went by; none after a decision.
+    settled: Option<Settled>,
+}
+
+/// A state of things in which nothing is to be decided until something changes.
+#[derive(PartialEq, Eq)]
+struct Settled {
+    term: u64,
+    placeable: Vec<NodeId>,
 }
 
 /// Takes decisions whenever this node's voter leads the catalog; until the future is dropped.
@@ -48,20 +57,35 @@ async fn look_once(replica: &Arc<Replica>, world: &mut World) -> Result<bool, Ca
     };
     let catalog = replica.catalog();
     let view = catalog.view();
-    world.tables.refresh(view)?;
-    world.partitions.refresh(view)?;
-    world.nodes.refresh(view)?;
+    // Whatever fails below, the next look looks at everything.
+    let settled = world.settled.take();
+    let records_changed = [
+        world.tables.refresh(view)?,
+        world.partitions.refresh(view)?,
+        world.nodes.refresh(view)?,
+    ]
+    .contains(&true);
+    let at_hand = Settled {
+        term: sessions.term,
+        placeable: placeable(&sessions, world),
+    };
+    if !records_changed && settled.as_ref() == Some(&at_hand) {
+        world.settled = settled;
+        return Ok(false);
+    }
     let mut by_table: BTreeMap<TableNumber, Vec<Stored<PartitionRecord>>> = BTreeMap::new();
     for stored in world.partitions.iter() {
         let of_table = by_table.entry(stored.record.table).or_default();
         of_table.push(stored.as_ref().clone());
     }
-    let placeable = placeable(&sessions, world);
+    let all = world.partitions.iter().map(|p| &p.record);
+    let placement = Placement::new(&at_hand.placeable, all);
     let mut changed = false;
+    let mut waits = false;
     for table in world.tables.iter() {
         let partitions = by_table.remove(&table.record.number).unwrap_or_default();
-        let placement = Placement::new(&placeable, world.partitions.iter().map(|p| &p.record));
         let decision = decide_table(table, &partitions, &placement, UnixMillis::now());
+        waits |= waits_for_time(&table.record);
         if decision.is_empty() {
             continue;
         }
@@ -75,7 +99,16 @@ async fn look_once(replica: &Arc<Replica>, world: &mut World) -> Result<bool, Ca
         }
         changed = true;
     }
+    if !changed && !waits {
+        world.settled = Some(at_hand);
+    }
     Ok(changed)
+}
+
+/// Whether the table's next step comes by itself.
+fn waits_for_time(table: &TableRecord) -> bool {
+    let switch = table.ttl.as_ref().map(|ttl| ttl.status);
+    matches!(switch, Some(TtlStatus::Enabling | TtlStatus::Disabling))
 }
 
 /// The nodes that replicas may be placed on: those that are alive, and those of a zone in which none is: a partition has

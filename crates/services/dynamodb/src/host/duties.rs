@@ -10,13 +10,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use quorate_base::UnixMillis;
-use quorate_control::CatalogError;
+use quorate_control::{CatalogError, Stored};
 use quorate_dynamo_store::{Effect, Outcome, WriteOp};
 
 use crate::host::known::Known;
 use crate::host::machine::Fate;
 use crate::host::partition_host::PartitionHost;
-use crate::host::replica::Replica;
+use crate::host::replica::{Described, Replica};
 use crate::host::spec::{fed_indexes, ttl_attribute};
 use crate::host::{feed, splits, transactions};
 use crate::messages::Refusal;
@@ -27,6 +27,8 @@ use crate::routing::RouteError;
 const EXPIRY_EVERY: Duration = Duration::from_secs(5);
 /// Expired items removed before other duties have their turn.
 const EXPIRED_MAX: usize = 500;
+/// For so long a comparison of indexes holds that was made before all earlier commands were surely applied.
+const DESCRIBED_FOR: Duration = Duration::from_secs(2);
 /// Items put into the outbox by one command of a backfill.
 const BACKFILL_ITEMS: u32 = 200;
 /// Entries of the outbox above which a backfill waits.
@@ -65,16 +67,20 @@ impl Duties {
     /// Starts what is due on the partitions that are led here.
     pub(crate) fn look(&mut self, host: &Arc<PartitionHost>, known: &Known) {
         for replica in host.replicas() {
-            let leads = replica.group.leadership().own;
-            let record = known.partition(replica.number);
-            let (true, Some(record)) = (leads, record) else {
+            let leadership = replica.group.leadership();
+            if !leadership.own || replica.busy.load(Ordering::Acquire) {
+                continue;
+            }
+            let Some(record) = known.partition(replica.number) else {
                 continue;
             };
-            let Some(table) = known.table_of(record) else {
+            let Some(table) = known.stored_table_of(record) else {
                 continue;
             };
-            let expires = self.expiry_due(replica.number, table, record);
-            let Some(work) = Work::due(host, &replica, record, table, expires) else {
+            let describes = describes(&replica, leadership.term, record, table);
+            let expires = self.expiry_due(replica.number, &table.record, record);
+            let Some(work) = Work::due(host, &replica, record, &table.record, describes, expires)
+            else {
                 continue;
             };
             if replica.busy.swap(true, Ordering::AcqRel) {
@@ -113,6 +119,40 @@ impl Duties {
     }
 }
 
+/// Whether the partition's indexes or expiry are not as the table has them. Compared once for each revision of the table
+/// and each term: another leader may have gone by an older record.
+fn describes(
+    replica: &Replica,
+    term: u64,
+    record: &PartitionRecord,
+    table: &Stored<TableRecord>,
+) -> bool {
+    if record.index != IndexNumber::TABLE {
+        return false;
+    }
+    let mut described = replica.described.lock().expect("no holder panics");
+    let known = described.is_some_and(|d| {
+        let same = (d.term, d.revision) == (term, table.revision);
+        same && d
+            .until
+            .is_none_or(|until| Instant::now() < until.into_std())
+    });
+    if known {
+        return false;
+    }
+    let spec = replica.partition.spec();
+    let differs = spec.global_indexes != fed_indexes(&table.record)
+        || spec.ttl_attribute != ttl_attribute(&table.record);
+    // A leader may not have applied all that earlier ones did: what it sees then is looked at again.
+    let until = (!replica.is_ready(term)).then(|| (Instant::now() + DESCRIBED_FOR).into());
+    *described = (!differs).then_some(Described {
+        term,
+        revision: table.revision,
+        until,
+    });
+    differs
+}
+
 /// What is to be done for one partition.
 struct Work {
     record: PartitionRecord,
@@ -133,40 +173,34 @@ impl Work {
         replica: &Replica,
         record: &PartitionRecord,
         table: &TableRecord,
+        describes: bool,
         expires: bool,
     ) -> Option<Work> {
         let stats = replica.partition.stats();
         let base = record.index == IndexNumber::TABLE;
-        let spec = replica.partition.spec();
-        let describes = base
-            && (spec.global_indexes != fed_indexes(table)
-                || spec.ttl_attribute != ttl_attribute(table));
         let backfills: Vec<IndexNumber> = table
             .global_indexes
             .iter()
             .filter(|index| base && index.backfilling && !record.backfilled.contains(&index.number))
             .map(|index| index.number)
             .collect();
-        let work = Work {
-            reports: record.state == PartitionState::Creating,
+        let reports = record.state == PartitionState::Creating;
+        let (feeds, locked) = (stats.outbox > 0, stats.locks > 0);
+        let splits = matches!(record.state, PartitionState::Splitting { .. })
+            || splits::is_due(record, &stats, host.config.split_bytes);
+        let any = [reports, describes, feeds, expires, locked, splits].contains(&true);
+        // Most looks find nothing: records are cloned for the others only.
+        (any || !backfills.is_empty()).then(|| Work {
+            reports,
             describes,
-            feeds: stats.outbox > 0,
+            feeds,
             expires,
-            locked: stats.locks > 0,
-            splits: matches!(record.state, PartitionState::Splitting { .. })
-                || splits::is_due(record, &stats, host.config.split_bytes),
+            locked,
+            splits,
             backfills,
             record: record.clone(),
             table: table.clone(),
-        };
-        let any = work.reports
-            || work.describes
-            || work.feeds
-            || work.expires
-            || work.locked
-            || work.splits
-            || !work.backfills.is_empty();
-        any.then_some(work)
+        })
     }
 
     async fn carry_out(

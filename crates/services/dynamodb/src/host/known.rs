@@ -2,7 +2,7 @@
 
 use quorate_base::NodeId;
 use quorate_consensus::Voter;
-use quorate_control::{Catalog, CatalogError, Mirror, NodeRecord};
+use quorate_control::{Catalog, CatalogError, Mirror, NodeRecord, Stored};
 
 use crate::model::{PartitionNumber, PartitionRecord, PartitionState, TableRecord};
 
@@ -37,8 +37,13 @@ impl Known {
 
     /// The record of the table that a partition belongs to, unless the name is another table's.
     pub(crate) fn table_of(&self, record: &PartitionRecord) -> Option<&TableRecord> {
+        self.stored_table_of(record).map(|stored| &stored.record)
+    }
+
+    /// The same, with its revision.
+    pub(crate) fn stored_table_of(&self, record: &PartitionRecord) -> Option<&Stored<TableRecord>> {
         let stored = self.tables.get(&record.table_name)?;
-        (stored.record.number == record.table).then_some(&stored.record)
+        (stored.record.number == record.table).then_some(stored)
     }
 
     /// Whether a replica of that partition belongs on the node: its record says so, or it is the right half of a split

@@ -19,7 +19,7 @@ use crate::host::machine::{Bells, PartitionMachine, SplitDone};
 use crate::host::removal;
 use crate::host::replica::Replica;
 use crate::host::spec::spec_of;
-use crate::messages::{Answer, PARTITION, Question, Refusal};
+use crate::messages::{Answer, CENSUS, Census, Counted, PARTITION, Question, Refusal};
 use crate::model::{PartitionNumber, PartitionRecord};
 use crate::routing::{PartitionCalls, Routes};
 
@@ -99,11 +99,22 @@ impl PartitionHost {
             let host = host.clone();
             async move { Ok(host.answer(question).await) }
         });
+        let host = self.clone();
+        router.on(CENSUS, move |_: Requester, _: Census| {
+            let host = host.clone();
+            async move { Ok(host.census()) }
+        });
     }
 
     async fn answer(&self, question: Question) -> Result<Answer, Refusal> {
         let replica = self.replica(question.partition).ok_or(Refusal::Elsewhere)?;
         replica.answer(question.op).await
+    }
+
+    /// What all replicas here are like.
+    fn census(&self) -> Vec<Counted> {
+        let replicas = self.replicas();
+        replicas.iter().map(|replica| replica.count()).collect()
     }
 
     /// The replica of that partition, when it runs here.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use quorate_base::{NodeId, UnixMillis};
+use quorate_base::{NodeId, Revision, UnixMillis};
 use quorate_consensus::{GroupError, HostedGroup, Voter, VoterId};
 use quorate_dynamo_lang::{Item, Projection};
 use quorate_dynamo_store::{
@@ -18,8 +18,9 @@ use quorate_dynamo_store::{
 
 use crate::host::machine::{Fate, command, fate};
 use crate::host::transactions;
-use crate::messages::{Answer, Freshness, Measured, Op, Refusal};
-use crate::model::PartitionNumber;
+use crate::messages::{Answer, Counted, Freshness, Measured, Op, Refusal};
+use crate::model::{IndexNumber, PartitionNumber};
+use crate::throttle::{Buckets, Draw, Side};
 
 /// Longest wait for a quorum.
 const QUORUM_TIMEOUT: Duration = Duration::from_secs(3);
@@ -43,10 +44,26 @@ pub(crate) struct Replica {
     pub(crate) voters: Vec<Voter>,
     /// Whether a task does this replica's duties.
     pub(crate) busy: AtomicBool,
+    /// The last comparison of indexes with the table's.
+    pub(crate) described: Mutex<Option<Described>>,
     /// The last term in which this replica led with all earlier commands applied.
     ready_term: AtomicU64,
+    /// The throughput of the table whose first partition this is.
+    buckets: Mutex<Buckets>,
+    began: Instant,
     /// Index partitions that refuse what was sent before this generation.
     fenced: Mutex<HashSet<(PartitionNumber, u32)>>,
+}
+
+/// That a leader found its indexes as the table has them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Described {
+    /// The leader's term.
+    pub(crate) term: u64,
+    /// The table's revision.
+    pub(crate) revision: Revision,
+    /// Until when that is good enough; none for the whole term.
+    pub(crate) until: Option<Instant>,
 }
 
 /// What a proposed effect came to.
@@ -73,7 +90,10 @@ impl Replica {
             group,
             voters,
             busy: AtomicBool::new(false),
+            described: Mutex::default(),
             ready_term: AtomicU64::new(0),
+            buckets: Mutex::default(),
+            began: Instant::now(),
             fenced: Mutex::default(),
         }
     }
@@ -132,6 +152,34 @@ impl Replica {
                 }
             }
             Op::Measure => Ok(Answer::Measured(self.measure())),
+            Op::Draw { index, side, draw } => self.draw(index, side, draw),
+        }
+    }
+
+    /// Gives units of throughput out. A replica that begins to lead begins with full buckets: what was used before is
+    /// not known here, and limits are worth no command in the log.
+    fn draw(&self, index: IndexNumber, side: Side, draw: Draw) -> Result<Answer, Refusal> {
+        let leadership = self.group.leadership();
+        if !leadership.own {
+            return Err(Refusal::NotLeader(self.node_of(leadership.leader)));
+        }
+        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut buckets = self.buckets.lock().expect("no holder panics");
+        Ok(Answer::Drawn(buckets.draw(index, side, draw, now_ms)))
+    }
+
+    /// How far it is, and on the leader how far the others are.
+    pub(crate) fn count(&self) -> Counted {
+        let progress = self.group.progress();
+        let node = |id: VoterId| self.node_of(Some(id));
+        let matched = progress.matched.into_iter();
+        Counted {
+            partition: self.number,
+            measured: self.measure(),
+            last: progress.last,
+            matched: matched
+                .filter_map(|(id, at)| Some((node(id)?, at)))
+                .collect(),
         }
     }
 
@@ -164,6 +212,11 @@ impl Replica {
         }
         self.ready_term.store(after.term, Ordering::Release);
         Ok(after.term)
+    }
+
+    /// Whether it has led in that term with all earlier commands applied.
+    pub(crate) fn is_ready(&self, term: u64) -> bool {
+        self.ready_term.load(Ordering::Acquire) == term
     }
 
     fn node_of(&self, voter: Option<VoterId>) -> Option<NodeId> {

@@ -1,6 +1,7 @@
 //! `BatchGetItem`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -14,9 +15,10 @@ use crate::api::items::answer::{body, item_value};
 use crate::api::items::capacity::{Consumed, Report, Units};
 use crate::api::items::get::{freshness, projection};
 use crate::api::items::input::{BatchGetInput, KeysInput, read};
-use crate::api::items::{checks, target};
+use crate::api::items::{admission, checks, target};
 use crate::messages::{Answer, Freshness, Op};
-use crate::routing::{Position, RouteError};
+use crate::model::IndexNumber;
+use crate::routing::{Position, RouteError, TableRoute};
 
 /// Keys of one request.
 const KEYS_MAX: usize = 100;
@@ -26,6 +28,7 @@ const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// One table's part, checked.
 struct Part {
     name: String,
+    route: Arc<TableRoute>,
     projection: Option<Projection>,
     freshness: Freshness,
     keys: Vec<(Item, Position)>,
@@ -98,6 +101,7 @@ fn part(context: &Context<'_>, text: &str, asked: KeysInput) -> Result<Part, Api
     }
     Ok(Part {
         name: name.to_owned(),
+        route: table,
         projection,
         freshness: freshness(asked.consistent_read),
         keys,
@@ -116,11 +120,22 @@ async fn fetch_all(
     parts: &[Part],
 ) -> Result<BTreeMap<usize, Vec<Fetched>>, ApiError> {
     let mut under_way = JoinSet::new();
+    let mut refused = None;
     let mut fetched: BTreeMap<usize, Vec<Fetched>> = BTreeMap::new();
     for (at, part) in parts.iter().enumerate() {
         let waiting = || Err(RouteError::Unavailable(String::new()));
         fetched.insert(at, part.keys.iter().map(|_| waiting()).collect());
+        let strong = part.freshness == Freshness::Strong;
         for (place, (key, to)) in part.keys.iter().enumerate() {
+            let admitted = admission::read(context, &part.route, IndexNumber::TABLE, strong).await;
+            let admitted = match admitted {
+                Ok(admitted) => admitted,
+                Err(e) if admission::is_throttled(&e) => {
+                    refused = Some(e);
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
             let calls = context.region.calls.clone();
             let (to, freshness) = (to.clone(), part.freshness);
             let op = Op::Get {
@@ -130,17 +145,25 @@ async fn fetch_all(
             };
             under_way.spawn(async move {
                 let answer = calls.read(&to.into(), freshness, op).await;
-                (at, place, answer)
+                (at, place, admitted, answer)
             });
         }
     }
+    // An answer says what was left out; when that is everything, AWS answers the error in its place.
+    if let (true, Some(e)) = (under_way.is_empty(), refused) {
+        return Err(e);
+    }
     while let Some(joined) = under_way.join_next().await {
-        let (at, place, answer) =
+        let (at, place, admitted, answer) =
             joined.map_err(|_| ApiError::internal("A read of the batch stopped"))?;
         let found = answer.map(|answer| match answer {
             Answer::Item { item, bytes, .. } => (item, bytes),
             _ => (None, 0),
         });
+        if let Ok((_, bytes)) = &found {
+            let strong = parts[at].freshness == Freshness::Strong;
+            admitted.settle_read(context, Units::read(*bytes, strong));
+        }
         if let Some(slot) = fetched.get_mut(&at).and_then(|part| part.get_mut(place)) {
             *slot = found;
         }

@@ -14,7 +14,7 @@ use crate::api::items::batch_get::duplicates;
 use crate::api::items::capacity::{Consumed, Report};
 use crate::api::items::input::{BatchWriteInput, WriteRequestInput, read};
 use crate::api::items::write::{check_against, consumed};
-use crate::api::items::{checks, target};
+use crate::api::items::{admission, checks, target};
 use crate::messages::{Answer, NotWritten, Op};
 use crate::routing::{Position, RouteError};
 
@@ -119,7 +119,18 @@ async fn write_all(
     sized: bool,
 ) -> Result<(), ApiError> {
     let mut under_way = JoinSet::new();
+    let mut refused = None;
     for one in writes {
+        let part = &mut parts[one.table];
+        let admitted = match admission::write(context, &part.route, &one.write).await {
+            Ok(admitted) => admitted,
+            Err(e) if admission::is_throttled(&e) => {
+                refused = Some(e);
+                part.left.push(again(&one.write));
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
         let calls = context.region.calls.clone();
         under_way.spawn(async move {
             let op = Op::Write {
@@ -127,17 +138,23 @@ async fn write_all(
                 images: false,
             };
             let answer = calls.write(&one.to.clone().into(), op).await;
-            (one, answer)
+            (one, admitted, answer)
         });
     }
+    // An answer says what was left out; when that is everything, AWS answers the error in its place.
+    if let (true, Some(e)) = (under_way.is_empty(), refused) {
+        return Err(e);
+    }
     while let Some(joined) = under_way.join_next().await {
-        let (one, answer) =
+        let (one, admitted, answer) =
             joined.map_err(|_| ApiError::internal("A write of the batch stopped"))?;
         let part = &mut parts[one.table];
         match answer {
             Ok(Answer::Wrote(answer)) => {
-                part.consumed
-                    .add(&consumed(&part.route.table.record, &answer));
+                let record = &part.route.table.record;
+                let cost = consumed(record, &answer);
+                admitted.settle_write(context, record, &cost);
+                part.consumed.add(&cost);
                 if let Some(bytes) = answer.collection_bytes.filter(|_| sized) {
                     let hash = &part.route.table.record.schema().hash[0].0;
                     let key = one

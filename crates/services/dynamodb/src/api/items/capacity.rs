@@ -68,6 +68,11 @@ impl Units {
         }
     }
 
+    /// In thousandths of a unit.
+    pub(crate) fn millis(self) -> u64 {
+        self.halves * 500
+    }
+
     fn json(self) -> Value {
         // Far below 2^52.
         #[allow(clippy::cast_precision_loss)]

@@ -13,8 +13,9 @@ use crate::api::error::ApiError;
 use crate::api::items::answer::body;
 use crate::api::items::capacity::{Consumed, Report, Units};
 use crate::api::items::input::{GetInput, Names, read};
-use crate::api::items::{checks, target};
+use crate::api::items::{admission, checks, target};
 use crate::messages::{Answer, Freshness, Op};
+use crate::model::IndexNumber;
 use crate::routing::Position;
 
 #[derive(Serialize)]
@@ -40,6 +41,8 @@ pub(crate) async fn get_item(context: &Context<'_>, bytes: &Bytes) -> Result<Vec
     let schema = table.table.record.schema();
     schema.check_key(&key)?;
     let freshness = freshness(input.consistent_read);
+    let strong = freshness == Freshness::Strong;
+    let admitted = admission::read(context, &table, IndexNumber::TABLE, strong).await?;
     let found = fetch(
         context,
         target::of_key(name, &schema, &key)?,
@@ -48,7 +51,8 @@ pub(crate) async fn get_item(context: &Context<'_>, bytes: &Bytes) -> Result<Vec
         freshness,
     );
     let (item, size) = found.await?;
-    let units = Units::read(size, freshness == Freshness::Strong);
+    let units = Units::read(size, strong);
+    admitted.settle_read(context, units);
     let report = Report::of(input.return_consumed_capacity.as_deref());
     Ok(body(&Output {
         consumed_capacity: Consumed::of_table(units).json(name, report, None),

@@ -1,5 +1,6 @@
 //! Operations on items: parsed and validated here, carried out by the partitions.
 
+pub(crate) mod admission;
 pub(crate) mod answer;
 mod batch_get;
 mod batch_write;

@@ -10,6 +10,7 @@ use quorate_dynamo_store::{IndexRef, Page, QueryPlan, ScanPlan, Wanted};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
+use crate::api::items::capacity::Units;
 use crate::api::items::selection::Selection;
 use crate::api::items::source::{Rows, Source};
 use crate::messages::{Answer, Freshness, Op};
@@ -48,6 +49,13 @@ pub(crate) struct Searched {
 }
 
 impl Searched {
+    /// What it cost in all, from one limit: only local indexes fetch items from the table.
+    pub(crate) fn units(&self, strong: bool) -> Units {
+        let fetched = Units::whole(self.fetched_units);
+        let fetched = if strong { fetched } else { fetched.halved() };
+        Units::read(self.bytes, strong).plus(fetched)
+    }
+
     fn add(&mut self, page: Page) {
         self.items.extend(page.items);
         self.count += u64::from(page.count);

@@ -16,7 +16,7 @@ use crate::api::items::input::{SearchInput, read};
 use crate::api::items::pages::{Pages, Searched};
 use crate::api::items::selection::{Selection, selection};
 use crate::api::items::source::Source;
-use crate::api::items::{checks, legacy, start_key, target};
+use crate::api::items::{admission, checks, legacy, start_key, target};
 use crate::messages::Freshness;
 use crate::model::HashRange;
 
@@ -81,7 +81,10 @@ pub(crate) async fn query(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8
         limit: input.limit.and_then(|limit| u32::try_from(limit).ok()),
     };
     let forward = input.scan_index_forward != Some(false);
+    let strong = freshness == Freshness::Strong;
+    let admitted = admission::read(context, &table, source.partitions_of(), strong).await?;
     let searched = pages.query(condition, forward, start).await?;
+    admitted.settle_read(context, searched.units(strong));
     Ok(answer(
         &source, name, &input, &selection, freshness, searched,
     ))
@@ -112,7 +115,10 @@ pub(crate) async fn scan(context: &Context<'_>, bytes: &Bytes) -> Result<Vec<u8>
         freshness,
         limit: input.limit.and_then(|limit| u32::try_from(limit).ok()),
     };
+    let strong = freshness == Freshness::Strong;
+    let admitted = admission::read(context, &table, source.partitions_of(), strong).await?;
     let searched = pages.scan(segment, start).await?;
+    admitted.settle_read(context, searched.units(strong));
     Ok(answer(
         &source, name, &input, &selection, freshness, searched,
     ))

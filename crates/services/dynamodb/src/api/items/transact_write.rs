@@ -16,6 +16,7 @@ use quorate_dynamo_store::{WriteAnswer, WriteOp};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
+use crate::api::items::admission::{self, Admitted};
 use crate::api::items::answer::{body, collection_metrics};
 use crate::api::items::capacity::{Consumed, Report, Side};
 use crate::api::items::coordinator::{self, Action};
@@ -67,8 +68,38 @@ pub(crate) async fn transact_write_items(
     }
     check_together(&planned)?;
     let token = input.client_request_token.as_deref();
+    let admitted = admit(context, &planned).await?;
     let answers = execute(context, &planned, token, fingerprint(bytes)).await?;
+    for ((one, answer), admitted) in planned.iter().zip(&answers).zip(admitted) {
+        let record = &one.table.table.record;
+        admitted.settle_write(context, record, &consumed(record, answer).doubled());
+    }
     Ok(answer(&planned, &answers, report, sized))
+}
+
+/// Lets the actions in, all or none.
+async fn admit(context: &Context<'_>, planned: &[Planned]) -> Result<Vec<Admitted>, ApiError> {
+    let mut admitted = Vec::with_capacity(planned.len());
+    let mut reasons = Vec::with_capacity(planned.len());
+    for one in planned {
+        match admission::write(context, &one.table, &one.action.write).await {
+            Ok(one) => {
+                admitted.push(one);
+                reasons.push(("None", serde_json::Map::new()));
+            }
+            Err(e) if admission::is_throttled(&e) => {
+                reasons.push(admission::cancellation_reason(e));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    if admitted.len() == planned.len() {
+        return Ok(admitted);
+    }
+    for one in admitted {
+        one.give_back(context);
+    }
+    Err(coordinator::cancelled_because(reasons))
 }
 
 /// What distinguishes requests that use the same token. The token itself is in both.

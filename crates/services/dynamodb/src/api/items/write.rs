@@ -13,7 +13,7 @@ use crate::api::error::ApiError;
 use crate::api::items::answer::{body, collection_metrics, refused_write};
 use crate::api::items::capacity::{Consumed, Report, Units};
 use crate::api::items::input::{WriteInput, read};
-use crate::api::items::{checks, legacy, target};
+use crate::api::items::{admission, checks, legacy, target};
 use crate::messages::{Answer, Op};
 use crate::model::{IndexNumber, TableRecord};
 
@@ -75,6 +75,7 @@ async fn write_item(context: &Context<'_>, bytes: &Bytes, verb: Verb) -> Result<
     check_against(record, &schema, &asked)?;
     let key = schema.key_of(asked.key());
     let to = target::of_key(name, &schema, &key)?;
+    let admitted = admission::write(context, &table, &asked).await?;
     let wants_images = returned != Returned::None;
     let op = Op::Write {
         write: Box::new(asked),
@@ -90,6 +91,7 @@ async fn write_item(context: &Context<'_>, bytes: &Bytes, verb: Verb) -> Result<
         }
     };
     let consumed = consumed(record, &answer);
+    admitted.settle_write(context, record, &consumed);
     let collection = answer.collection_bytes.filter(|_| metrics);
     Ok(body(&Output {
         consumed_capacity: consumed.json(name, report, None),

@@ -32,6 +32,7 @@ pub(super) fn named_table<'b>(
 pub(super) async fn describe(context: &Context<'_>, body: &Body<'_>) -> Result<Value, ApiError> {
     let name = named_table(context, body)?;
     let read = context.table(name).await?;
+    context.region.figures.refresh(name).await;
     let table = table_description(context, name, &read.record);
     Ok(json!({ "Table": table }))
 }
