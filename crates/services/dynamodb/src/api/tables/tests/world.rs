@@ -16,6 +16,7 @@ use crate::api::{DynamoDbRegion, DynamoDbService, NoFigures};
 use crate::controller::{Placement, decide_table};
 use crate::model::{IdCounter, PartitionRecord, PartitionState, TableRecord};
 use crate::routing::{PartitionCalls, Routes};
+use crate::throttle::Limits;
 
 /// The service with its catalog.
 pub(super) struct World {
@@ -31,6 +32,7 @@ impl World {
             catalog: catalog.clone(),
             calls: Arc::new(calls(&catalog)),
             figures: Arc::new(NoFigures),
+            limits: Limits::default(),
         };
         World {
             service: DynamoDbService::new([region]),
