@@ -78,7 +78,10 @@ pub(crate) async fn transact_write_items(
 }
 
 /// Lets the actions in, all or none.
-async fn admit(context: &Context<'_>, planned: &[Planned]) -> Result<Vec<Admitted>, ApiError> {
+pub(crate) async fn admit(
+    context: &Context<'_>,
+    planned: &[Planned],
+) -> Result<Vec<Admitted>, ApiError> {
     let mut admitted = Vec::with_capacity(planned.len());
     let mut reasons = Vec::with_capacity(planned.len());
     for one in planned {

@@ -10,6 +10,7 @@ use quorate_dynamo_lang::partiql::{Select, Statement};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
+use crate::api::items::admission::{self, Admitted};
 use crate::api::items::answer::{body, item_value};
 use crate::api::items::capacity::{Consumed, Report, Units};
 use crate::api::items::input::read;
@@ -21,6 +22,7 @@ use crate::api::partiql::input::{BatchInput, BatchStatementInput, shows_old};
 use crate::api::partiql::select::one_item;
 use crate::api::partiql::write::{UNNAMED, Write, check_returning, table};
 use crate::messages::{Answer, Freshness, Op};
+use crate::model::IndexNumber;
 use crate::routing::RouteError;
 
 /// What is said of a SELECT that asks for anything but one key.
@@ -28,8 +30,16 @@ const NOT_BY_KEY: &str = "Select statements within BatchExecuteStatement must sp
 
 /// A statement that can be carried out.
 enum Ready {
-    Read { select: Select, call: Call },
-    Write { write: Box<Write>, show_old: bool },
+    Read {
+        select: Select,
+        call: Box<Call>,
+        admitted: Admitted,
+    },
+    Write {
+        write: Box<Write>,
+        show_old: bool,
+        admitted: Admitted,
+    },
 }
 
 pub(super) async fn batch_execute_statement(
@@ -50,16 +60,18 @@ pub(super) async fn batch_execute_statement(
             "BatchExecuteStatement API does not support both read and write operations in the same request.",
         ));
     }
-    let ready: Vec<Result<Ready, ApiError>> = parsed
-        .into_iter()
-        .zip(&members)
-        .map(|(statement, member)| prepare(context, statement?, member))
-        .collect();
+    let mut ready: Vec<Result<Ready, ApiError>> = Vec::with_capacity(members.len());
+    for (statement, member) in parsed.into_iter().zip(&members) {
+        ready.push(match statement {
+            Ok(statement) => prepare(context, statement, member).await,
+            Err(e) => Err(e),
+        });
+    }
     let answers = make_all(context, &ready).await;
     let mut responses = Vec::with_capacity(ready.len());
     let mut capacity = Vec::new();
     for (ready, answer) in ready.into_iter().zip(answers) {
-        let (response, consumed) = respond(ready, answer, report);
+        let (response, consumed) = respond(context, ready, answer, report);
         responses.push(response);
         capacity.extend(consumed);
     }
@@ -89,7 +101,7 @@ fn parse(member: &BatchStatementInput) -> Result<Result<Statement, ApiError>, Ap
     Ok(Statement::parse(text, &values).map_err(ApiError::from))
 }
 
-fn prepare(
+async fn prepare(
     context: &Context<'_>,
     statement: Statement,
     member: &BatchStatementInput,
@@ -97,19 +109,22 @@ fn prepare(
     check_returning(&statement)?;
     match statement {
         Statement::Exists(_) => Err(ApiError::validation(EXISTS_OUTSIDE)),
-        Statement::Select(select) => prepare_read(context, select, member.consistent_read),
+        Statement::Select(select) => prepare_read(context, select, member.consistent_read).await,
         other => {
             let table = table(context, other.table())?;
             let show_old = shows_old(member.return_values_on_condition_check_failure.as_deref());
+            let write = Box::new(Write::plan(table, other, UNNAMED)?);
+            let admitted = admission::write(context, &write.table, &write.op).await?;
             Ok(Ready::Write {
-                write: Box::new(Write::plan(table, other, UNNAMED)?),
+                write,
                 show_old,
+                admitted,
             })
         }
     }
 }
 
-fn prepare_read(
+async fn prepare_read(
     context: &Context<'_>,
     select: Select,
     consistent: Option<bool>,
@@ -122,7 +137,9 @@ fn prepare_read(
     let key = one_item(&select, &schema, NOT_BY_KEY)?.key;
     schema.check_key(&key)?;
     let freshness = get::freshness(consistent);
-    let call = Call {
+    let strong = freshness == Freshness::Strong;
+    let admitted = admission::read(context, &table, IndexNumber::TABLE, strong).await?;
+    let call = Box::new(Call {
         to: target::of_key(&select.table, &schema, &key)?,
         op: Op::Get {
             key,
@@ -130,8 +147,12 @@ fn prepare_read(
             freshness,
         },
         freshness: Some(freshness),
-    };
-    Ok(Ready::Read { select, call })
+    });
+    Ok(Ready::Read {
+        select,
+        call,
+        admitted,
+    })
 }
 
 /// Makes all calls at the same time; the answers in the order of the statements, those that cannot be made without any.
@@ -142,8 +163,10 @@ async fn make_all(
     let mut under_way = JoinSet::new();
     for (place, ready) in ready.iter().enumerate() {
         let call = match ready {
-            Ok(Ready::Read { call, .. }) => call.clone(),
-            Ok(Ready::Write { write, show_old }) => write.call(*show_old),
+            Ok(Ready::Read { call, .. }) => (**call).clone(),
+            Ok(Ready::Write {
+                write, show_old, ..
+            }) => write.call(*show_old),
             Err(_) => continue,
         };
         let calls = context.region.calls.clone();
@@ -160,6 +183,7 @@ async fn make_all(
 
 /// A member's response, and what it cost.
 fn respond(
+    context: &Context<'_>,
     ready: Result<Ready, ApiError>,
     answer: Option<Result<Answer, RouteError>>,
     report: Report,
@@ -172,7 +196,7 @@ fn respond(
         Ready::Read { select, .. } => select.table.clone(),
         Ready::Write { write, .. } => write.name.clone(),
     };
-    match finish(ready, answer) {
+    match finish(context, ready, answer) {
         Ok((item, consumed)) => {
             let mut response = json!({"TableName": name});
             if let Some(item) = item {
@@ -185,22 +209,40 @@ fn respond(
 }
 
 fn finish(
+    context: &Context<'_>,
     ready: Ready,
     answer: Option<Result<Answer, RouteError>>,
 ) -> Result<(Option<Value>, Consumed), ApiError> {
     let answer = answer.ok_or_else(|| ApiError::internal("A statement of the batch stopped"))??;
     match (ready, answer) {
-        (Ready::Read { select, call }, Answer::Item { item, bytes, .. }) => {
+        (
+            Ready::Read {
+                select,
+                call,
+                admitted,
+            },
+            Answer::Item { item, bytes, .. },
+        ) => {
             let units = Units::read(bytes, call.freshness == Some(Freshness::Strong));
+            admitted.settle_read(context, units);
             let item = item.map(|item| item_value(&select.project(&item)));
             Ok((item, Consumed::of_table(units)))
         }
         (Ready::Read { .. }, _) => Err(ApiError::internal(
             "The partition answered another question",
         )),
-        (Ready::Write { write, show_old }, answer) => {
+        (
+            Ready::Write {
+                write,
+                show_old,
+                admitted,
+            },
+            answer,
+        ) => {
             let answer = write.outcome(answer, show_old)?;
-            let consumed = consumed(&write.table.table.record, &answer);
+            let record = &write.table.table.record;
+            let consumed = consumed(record, &answer);
+            admitted.settle_write(context, record, &consumed);
             Ok((write.returned(answer).as_ref().map(item_value), consumed))
         }
     }

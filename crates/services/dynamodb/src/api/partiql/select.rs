@@ -13,7 +13,7 @@ use crate::api::items::pages::{PAGE_BYTES_MAX, Pages, Searched};
 use crate::api::items::search::cost;
 use crate::api::items::selection::{Selection, holds, select_of};
 use crate::api::items::source::{Rows, Source};
-use crate::api::items::{get, start_key, target};
+use crate::api::items::{admission, get, start_key, target};
 use crate::api::partiql::order::{Order, arrange};
 use crate::api::partiql::token::Place;
 use crate::messages::Freshness;
@@ -73,18 +73,11 @@ pub(super) async fn run(
         order,
         limit: options.limit,
     };
-    let from = options.from;
-    match plan {
-        KeyPlan::Items { keys, rest } if source.rows == Rows::Table => {
-            reading.items(keys, &rest, from).await
-        }
-        KeyPlan::Items { keys, rest } => {
-            let queries = keys.iter().map(|key| exactly(key, &source.keys)).collect();
-            reading.queries(queries, rest, from).await
-        }
-        KeyPlan::Partitions { queries, rest } => reading.queries(queries, rest, from).await,
-        KeyPlan::Scan => reading.scan(from).await,
-    }
+    let strong = freshness == Freshness::Strong;
+    let admitted = admission::read(context, &table, source.partitions_of(), strong).await?;
+    let found = reading.carry_out(plan, options.from).await?;
+    admitted.settle_read(context, found.consumed.total());
+    Ok(found)
 }
 
 /// The item that a SELECT of a batch or a transaction is about; it may ask for the key and nothing else.
@@ -236,6 +229,23 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    async fn carry_out(&self, plan: KeyPlan, from: Place) -> Result<Found, ApiError> {
+        match plan {
+            KeyPlan::Items { keys, rest } if self.source.rows == Rows::Table => {
+                self.items(keys, &rest, from).await
+            }
+            KeyPlan::Items { keys, rest } => {
+                let queries = keys
+                    .iter()
+                    .map(|key| exactly(key, &self.source.keys))
+                    .collect();
+                self.queries(queries, rest, from).await
+            }
+            KeyPlan::Partitions { queries, rest } => self.queries(queries, rest, from).await,
+            KeyPlan::Scan => self.scan(from).await,
+        }
+    }
+
     /// The items of these keys.
     async fn items(
         &self,
