@@ -10,6 +10,7 @@ use quorate_dynamo_lang::partiql::{Select, Statement};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
+use crate::api::items::admission::{self, Admitted};
 use crate::api::items::answer::{body, item_value};
 use crate::api::items::capacity::{Consumed, Report, Units};
 use crate::api::items::input::read;
@@ -21,6 +22,7 @@ use crate::api::partiql::input::{BatchInput, BatchStatementInput, shows_old};
 use crate::api::partiql::select::one_item;
 use crate::api::partiql::write::{UNNAMED, Write, check_returning, table};
 use crate::messages::{Answer, Freshness, Op};
+use crate::model::IndexNumber;
 use crate::routing::RouteError;
 
 /// What is said of a SELECT that asks for anything but one key.
@@ -50,16 +52,19 @@ pub(super) async fn batch_execute_statement(
             "BatchExecuteStatement API does not support both read and write operations in the same request.",
         ));
     }
-    let ready: Vec<Result<Ready, ApiError>> = parsed
-        .into_iter()
-        .zip(&members)
-        .map(|(statement, member)| prepare(context, statement?, member))
-        .collect();
+    let mut ready: Vec<Result<Ready, ApiError>> = Vec::with_capacity(parsed.len());
+    let mut admitted = Vec::with_capacity(parsed.len());
+    for (statement, member) in parsed.into_iter().zip(&members) {
+        let prepared = statement.and_then(|statement| prepare(context, statement, member));
+        let (one, held) = admit(context, prepared).await;
+        ready.push(one);
+        admitted.push(held);
+    }
     let answers = make_all(context, &ready).await;
     let mut responses = Vec::with_capacity(ready.len());
     let mut capacity = Vec::new();
-    for (ready, answer) in ready.into_iter().zip(answers) {
-        let (response, consumed) = respond(ready, answer, report);
+    for ((ready, answer), admitted) in ready.into_iter().zip(answers).zip(admitted) {
+        let (response, consumed) = respond(context, ready, answer, admitted, report);
         responses.push(response);
         capacity.extend(consumed);
     }
@@ -158,22 +163,50 @@ async fn make_all(
     answers
 }
 
+/// Lets a member in, or makes the refusal its own error.
+async fn admit(
+    context: &Context<'_>,
+    ready: Result<Ready, ApiError>,
+) -> (Result<Ready, ApiError>, Admitted) {
+    let held = match &ready {
+        Ok(Ready::Read { select, call }) => match table(context, &select.table) {
+            Ok(table) => {
+                let strong = call.freshness == Some(Freshness::Strong);
+                admission::read(context, &table, IndexNumber::TABLE, strong).await
+            }
+            Err(e) => Err(e),
+        },
+        Ok(Ready::Write { write, .. }) => admission::write(context, &write.table, &write.op).await,
+        Err(_) => Ok(Admitted::default()),
+    };
+    match held {
+        Ok(held) => (ready, held),
+        Err(e) => (Err(e), Admitted::default()),
+    }
+}
+
 /// A member's response, and what it cost.
 fn respond(
+    context: &Context<'_>,
     ready: Result<Ready, ApiError>,
     answer: Option<Result<Answer, RouteError>>,
+    admitted: Admitted,
     report: Report,
 ) -> (Value, Option<Value>) {
     let ready = match ready {
         Ok(ready) => ready,
         Err(e) => return (json!({"Error": error(&e)}), None),
     };
-    let name = match &ready {
-        Ready::Read { select, .. } => select.table.clone(),
-        Ready::Write { write, .. } => write.name.clone(),
+    let (name, written) = match &ready {
+        Ready::Read { select, .. } => (select.table.clone(), None),
+        Ready::Write { write, .. } => (write.name.clone(), Some(write.table.clone())),
     };
     match finish(ready, answer) {
         Ok((item, consumed)) => {
+            match written {
+                Some(table) => admitted.settle_write(context, &table.table.record, &consumed),
+                None => admitted.settle_read(context, consumed.total()),
+            }
             let mut response = json!({"TableName": name});
             if let Some(item) = item {
                 response["Item"] = item;

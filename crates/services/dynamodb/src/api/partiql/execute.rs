@@ -9,6 +9,7 @@ use quorate_dynamo_lang::partiql::{Select, Statement};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
+use crate::api::items::admission;
 use crate::api::items::answer::body;
 use crate::api::items::capacity::Report;
 use crate::api::items::input::read;
@@ -90,10 +91,13 @@ async fn write_item(
     let show_old = shows_old(input.return_values_on_condition_check_failure.as_deref());
     let table = table(context, statement.table())?;
     let write = Write::plan(table, statement, UNNAMED)?;
+    let admitted = admission::write(context, &write.table, &write.op).await?;
     let calls = context.region.calls.clone();
     let answer = write.call(show_old).make(calls).await?;
     let answer = write.outcome(answer, show_old)?;
-    let consumed = consumed(&write.table.table.record, &answer);
+    let record = &write.table.table.record;
+    let consumed = consumed(record, &answer);
+    admitted.settle_write(context, record, &consumed);
     Ok(Output {
         items: write.returned(answer).map(WireItem).into_iter().collect(),
         consumed_capacity: consumed.json(&write.name, report, None),

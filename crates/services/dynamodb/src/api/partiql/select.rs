@@ -13,7 +13,7 @@ use crate::api::items::pages::{PAGE_BYTES_MAX, Pages, Searched};
 use crate::api::items::search::cost;
 use crate::api::items::selection::{Selection, holds, select_of};
 use crate::api::items::source::{Rows, Source};
-use crate::api::items::{get, start_key, target};
+use crate::api::items::{admission, get, start_key, target};
 use crate::api::partiql::order::{Order, arrange};
 use crate::api::partiql::token::Place;
 use crate::messages::Freshness;
@@ -73,8 +73,9 @@ pub(super) async fn run(
         order,
         limit: options.limit,
     };
-    let from = options.from;
-    match plan {
+    let (from, strong) = (options.from, freshness == Freshness::Strong);
+    let admitted = admission::read(context, &table, source.partitions_of(), strong).await?;
+    let found = match plan {
         KeyPlan::Items { keys, rest } if source.rows == Rows::Table => {
             reading.items(keys, &rest, from).await
         }
@@ -84,7 +85,9 @@ pub(super) async fn run(
         }
         KeyPlan::Partitions { queries, rest } => reading.queries(queries, rest, from).await,
         KeyPlan::Scan => reading.scan(from).await,
-    }
+    }?;
+    admitted.settle_read(context, found.consumed.total());
+    Ok(found)
 }
 
 /// The item that a SELECT of a batch or a transaction is about; it may ask for the key and nothing else.
