@@ -7,6 +7,9 @@ PYTHON := $(VENV)/bin/python
 ARGS :=
 PYTEST_ARGS :=
 BENCH_ARGS :=
+# How long `make unit` lets each fuzzer go on.
+QUORATE_FUZZ_SECONDS ?= 20
+export QUORATE_FUZZ_SECONDS
 
 .PHONY: help up build test install lint unit integration bench bench-dynamodb clean
 

@@ -155,6 +155,10 @@ fn decode_number(bytes: &mut &[u8]) -> Result<Number, DamagedKey> {
             return Err(DamagedKey);
         }
         digits = digits * 100 + i128::from(byte / 2);
+        // A last pair of zeros would be a second spelling of a shorter number.
+        if byte == 0 {
+            return Err(DamagedKey);
+        }
         if byte % 2 == 0 {
             let places = i32::try_from(count * 2).expect("at most 38");
             let signed = if mask == 0 { digits } else { -digits };

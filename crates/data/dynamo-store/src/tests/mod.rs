@@ -1,6 +1,7 @@
 //! The partition as a whole, on a real database in a folder of its own.
 
 mod crash;
+mod expected;
 mod fixture;
 mod global_index;
 mod model;

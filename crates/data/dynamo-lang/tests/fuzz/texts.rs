@@ -1,21 +1,16 @@
 //! Texts that nobody would write never panic the parsers, and what they accept can be asked, applied and sent.
-//!
-//! `QUORATE_FUZZ_SECONDS` says how long to go on; a second is the default.
-
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, TestRunner};
-use quorate_dynamo_lang::partiql::{Statement, plan_keys};
+use quorate_dynamo_lang::partiql::{Naming, Statement, named_item, plan_keys};
 use quorate_dynamo_lang::{
     AttributeValue, Condition, ConditionKind, Item, KeyCondition, Placeholders, Projection, Update,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::run;
 
 /// Texts from which others are made.
 const SEEDS: &[&str] = &[
@@ -169,8 +164,8 @@ fn sent<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T
     assert_eq!(&postcard::from_bytes::<T>(&bytes).unwrap(), value);
 }
 
-/// Every parser, and everything that can be done with what it makes.
-fn try_all(text: &str) {
+/// The parsers of expressions, and everything that can be done with what they make.
+fn try_expressions(text: &str) {
     let item = item();
     if let Ok(condition) = Condition::parse(ConditionKind::Filter, text, &mut placeholders()) {
         let _ = (condition.eval(Some(&item)), condition.eval(None));
@@ -189,6 +184,12 @@ fn try_all(text: &str) {
     if let Ok(key) = KeyCondition::parse(text, &mut placeholders(), &names.0, &names.1) {
         sent(&key);
     }
+}
+
+/// The parser of statements, and everything that can be done with what it makes.
+fn try_statement(text: &str) {
+    let item = item();
+    let names = (["pk".to_owned()], ["sk".to_owned()]);
     let parameters = [AttributeValue::S("p".to_owned()), AttributeValue::Null];
     if let Ok(statement) = Statement::parse(text, &parameters) {
         sent(&statement);
@@ -196,6 +197,7 @@ fn try_all(text: &str) {
             Statement::Select(select) | Statement::Exists(select) => {
                 let _ = select.project(&item);
                 let _ = plan_keys(&select.condition, &names.0, &names.1);
+                let _ = named_item(&select.condition, ["pk", "sk"], Naming::OneValue);
             }
             Statement::Update(update) => {
                 let _ = update.update.apply(Some(&item), &item);
@@ -206,24 +208,18 @@ fn try_all(text: &str) {
     }
 }
 
-#[test]
-fn no_text_panics_a_parser() {
+/// No text panics the parsers of expressions.
+pub(crate) fn expressions() {
     for seed in SEEDS {
-        try_all(seed);
+        try_expressions(seed);
     }
-    let seconds: u64 = std::env::var("QUORATE_FUZZ_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    let mut runner = TestRunner::new(Config::default());
-    let strategy = texts();
-    let mut tried = 0_u64;
-    while Instant::now() < deadline {
-        let text = strategy.new_tree(&mut runner).unwrap().current();
-        let outcome = std::panic::catch_unwind(|| try_all(&text));
-        assert!(outcome.is_ok(), "panicked on {text:?}");
-        tried += 1;
+    run(texts(), |text| try_expressions(text));
+}
+
+/// No text panics the parser of statements.
+pub(crate) fn statements() {
+    for seed in SEEDS {
+        try_statement(seed);
     }
-    assert!(tried > 0);
+    run(texts(), |text| try_statement(text));
 }
