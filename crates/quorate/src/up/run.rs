@@ -158,6 +158,8 @@ fn greet(layout: &Layout, regions: &[GatewayRegion], api: std::net::SocketAddr, 
          aws rds create-db-instance --db-instance-identifier db1 --engine postgres \\\n      \
          --db-instance-class db.t3.micro --allocated-storage 20 --multi-az \\\n      \
          --master-username app --master-user-password secret-123\n  \
+         aws dynamodb create-table --table-name orders --billing-mode PAY_PER_REQUEST \\\n      \
+         --attribute-definitions AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH\n  \
          quorate status{data}\n  \
          quorate zone kill {zone}{data}\n\n\
          Ctrl-C stops everything; the next `quorate up` brings it back.",

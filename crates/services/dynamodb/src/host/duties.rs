@@ -187,7 +187,8 @@ impl Work {
         let reports = record.state == PartitionState::Creating;
         let (feeds, locked) = (stats.outbox > 0, stats.locks > 0);
         let splits = matches!(record.state, PartitionState::Splitting { .. })
-            || splits::is_due(record, &stats, host.config.split_bytes);
+            || (splits::is_due(record, &stats, host.config.split_bytes)
+                && !splits::is_hopeless(replica));
         let any = [reports, describes, feeds, expires, locked, splits].contains(&true);
         // Most looks find nothing: records are cloned for the others only.
         (any || !backfills.is_empty()).then(|| Work {

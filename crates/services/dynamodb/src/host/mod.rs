@@ -16,6 +16,7 @@ mod machine;
 mod partition_host;
 mod removal;
 mod replica;
+mod settling;
 mod spec;
 mod splits;
 mod transactions;

@@ -12,18 +12,17 @@ use quorate_base::{NodeId, Revision, UnixMillis};
 use quorate_consensus::{GroupError, HostedGroup, Voter, VoterId};
 use quorate_dynamo_lang::{Item, Projection};
 use quorate_dynamo_store::{
-    Effect, Evaluated, ItemKey, Latch, Outcome, Partition, ReadError, ReadItem, WriteAnswer,
-    WriteError, WriteOp,
+    Effect, Evaluated, ItemKey, Latch, Partition, ReadError, ReadItem, WriteAnswer, WriteError,
+    WriteOp,
 };
 
 use crate::host::machine::{Fate, command, fate};
+use crate::host::settling::{QUORUM_TIMEOUT, Settled, Settling, settled, settled_as};
 use crate::host::transactions;
 use crate::messages::{Answer, Counted, Freshness, Measured, Op, Refusal};
 use crate::model::{IndexNumber, PartitionNumber};
 use crate::throttle::{Buckets, Draw, Side};
 
-/// Longest wait for a quorum.
-const QUORUM_TIMEOUT: Duration = Duration::from_secs(3);
 /// Evaluations of one write: each one after the first was made in a term, or with index definitions, that were replaced
 /// before the command was applied.
 pub(crate) const EVALUATIONS_MAX: usize = 4;
@@ -44,6 +43,8 @@ pub(crate) struct Replica {
     pub(crate) voters: Vec<Voter>,
     /// Whether a task does this replica's duties.
     pub(crate) busy: AtomicBool,
+    /// When the partition was last found to be too large and not to be split.
+    pub(crate) indivisible: Mutex<Option<Instant>>,
     /// The last comparison of indexes with the table's.
     pub(crate) described: Mutex<Option<Described>>,
     /// The last term in which this replica led with all earlier commands applied.
@@ -66,17 +67,6 @@ pub(crate) struct Described {
     pub(crate) until: Option<Instant>,
 }
 
-/// What a proposed effect came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Settled {
-    /// It was carried out, or there was nothing to do.
-    Done,
-    /// It was not carried out: evaluate again.
-    Again,
-    /// It was not carried out: the state does not allow it.
-    Refused,
-}
-
 impl Replica {
     pub(crate) fn new(
         number: PartitionNumber,
@@ -90,6 +80,7 @@ impl Replica {
             group,
             voters,
             busy: AtomicBool::new(false),
+            indivisible: Mutex::default(),
             described: Mutex::default(),
             ready_term: AtomicU64::new(0),
             buckets: Mutex::default(),
@@ -463,46 +454,6 @@ impl Replica {
     pub(crate) fn note_fenced(&self, index: PartitionNumber, generation: u32) {
         let mut fenced = self.fenced.lock().expect("no holder panics");
         fenced.insert((index, generation));
-    }
-}
-
-/// An effect on its way, and what is to be answered once it is carried out.
-pub(crate) struct Settling<A> {
-    told: oneshot::Receiver<Result<Settled, Refusal>>,
-    answer: A,
-}
-
-impl Settling<()> {
-    fn with<A>(self, answer: A) -> Settling<A> {
-        let told = self.told;
-        Settling { told, answer }
-    }
-}
-
-impl<A> Settling<A> {
-    /// Waits until it is known what became of the effect.
-    pub(crate) async fn wait(self) -> Result<(Settled, A), Refusal> {
-        let unknown = |why: &str| Refusal::Unknown(why.to_owned());
-        match tokio::time::timeout(QUORUM_TIMEOUT, self.told).await {
-            Ok(Ok(settled)) => Ok((settled?, self.answer)),
-            Ok(Err(_)) => Err(unknown("the node stops")),
-            Err(_) => Err(unknown("no quorum answered in time")),
-        }
-    }
-}
-
-fn settled(reply: &[u8]) -> Result<Settled, Refusal> {
-    settled_as(fate(reply).map_err(|e| Refusal::Unknown(e.to_string()))?)
-}
-
-fn settled_as(fate: Fate) -> Result<Settled, Refusal> {
-    match fate {
-        Fate::Applied(None | Some(Outcome::Applied | Outcome::Ignored | Outcome::Next(_))) => {
-            Ok(Settled::Done)
-        }
-        Fate::OtherTerm | Fate::Applied(Some(Outcome::Stale)) => Ok(Settled::Again),
-        Fate::Applied(Some(Outcome::WrongPartition)) => Err(Refusal::Elsewhere),
-        Fate::Applied(Some(Outcome::Refused)) => Ok(Settled::Refused),
     }
 }
 

@@ -9,6 +9,9 @@
 //! told of it: who asks for it is sent away and asks again.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use quorate_control::{CatalogError, Txn};
 use quorate_dynamo_store::{Effect, PartitionId, PartitionStats, SplitPlan};
@@ -19,11 +22,20 @@ use crate::host::replica::Replica;
 use crate::messages::Refusal;
 use crate::model::{HashRange, IdCounter, PartitionNumber, PartitionRecord, PartitionState};
 
+/// How long a partition that cannot be split is left alone.
+const INDIVISIBLE_FOR: Duration = Duration::from_secs(300);
+
 /// Whether a partition has become too large.
 pub(crate) fn is_due(record: &PartitionRecord, stats: &PartitionStats, split_bytes: u64) -> bool {
     record.state == PartitionState::Serving
         && stats.bytes >= split_bytes
         && record.range.first < record.range.last
+}
+
+/// Whether the partition was lately found to have all its items at one position: reading it again would find the same.
+pub(crate) fn is_hopeless(replica: &Replica) -> bool {
+    let found = *replica.indivisible.lock().expect("no holder panics");
+    found.is_some_and(|at| at.elapsed() < INDIVISIBLE_FOR)
 }
 
 /// Takes the next steps of a split.
@@ -36,7 +48,10 @@ pub(crate) async fn drive(
     let plan = plan(replica).await?;
     let (at, right) = match (&record.state, &plan) {
         (PartitionState::Splitting { at, right }, _) => (*at, *right),
-        (_, None) => return Ok(()),
+        (_, None) => {
+            *replica.indivisible.lock().expect("no holder panics") = Some(Instant::now());
+            return Ok(());
+        }
         (_, Some(plan)) => match decide(host, replica, plan.at).await? {
             Some(decided) => decided,
             None => return Ok(()),

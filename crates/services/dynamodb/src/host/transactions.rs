@@ -11,7 +11,8 @@ use quorate_dynamo_store::{Effect, TxnId, WriteError, WriteOp};
 
 use crate::host::duties::DutyError;
 use crate::host::partition_host::PartitionHost;
-use crate::host::replica::{EVALUATIONS_MAX, Replica, Settled};
+use crate::host::replica::{EVALUATIONS_MAX, Replica};
+use crate::host::settling::Settled;
 use crate::ledger;
 use crate::messages::{Answer, NotWritten, Op, Refusal};
 

@@ -11,6 +11,7 @@ use quorate_dynamo_store::WriteOp;
 use crate::api::context::Context;
 use crate::api::error::ApiError;
 use crate::api::items::capacity::{Consumed, Units};
+use crate::api::items::coordinator::cancelled_because;
 use crate::model::{
     Billing, GlobalIndex, IndexNumber, IndexStatus, Projection, TableRecord, Throughput,
 };
@@ -112,6 +113,35 @@ impl Admitted {
     }
 }
 
+/// Lets the actions of a transaction in, all or none.
+///
+/// # Errors
+/// `TransactionCanceledException` with a reason for each action.
+pub(crate) async fn all(
+    context: &Context<'_>,
+    asked: impl Iterator<Item = impl Future<Output = Result<Admitted, ApiError>>>,
+) -> Result<Vec<Admitted>, ApiError> {
+    let mut admitted = Vec::new();
+    let mut reasons = Vec::new();
+    for one in asked {
+        match one.await {
+            Ok(one) => {
+                admitted.push(one);
+                reasons.push(("None", Map::new()));
+            }
+            Err(e) if is_throttled(&e) => reasons.push(cancellation_reason(e)),
+            Err(e) => return Err(e),
+        }
+    }
+    if admitted.len() == reasons.len() {
+        return Ok(admitted);
+    }
+    for one in admitted {
+        one.give_back(context);
+    }
+    Err(cancelled_because(reasons))
+}
+
 /// Whether an error is one of this module's.
 pub(crate) fn is_throttled(e: &ApiError) -> bool {
     matches!(
@@ -121,7 +151,7 @@ pub(crate) fn is_throttled(e: &ApiError) -> bool {
 }
 
 /// The reason of a cancelled transaction that says the same.
-pub(crate) fn cancellation_reason(e: ApiError) -> (&'static str, Map<String, Value>) {
+fn cancellation_reason(e: ApiError) -> (&'static str, Map<String, Value>) {
     let code = match e.code {
         "ThrottlingException" => "ThrottlingError",
         _ => "ProvisionedThroughputExceeded",

@@ -21,8 +21,9 @@ use crate::api::items::capacity::{Consumed, Report, Side, Units};
 use crate::api::items::coordinator::cancelled_because;
 use crate::api::items::get::projection;
 use crate::api::items::input::{GetInput, TransactGetInput, read};
-use crate::api::items::{checks, target};
+use crate::api::items::{admission, checks, target};
 use crate::messages::{Answer, Freshness, Op};
+use crate::model::IndexNumber;
 use crate::routing::Position;
 
 /// Rounds of reads: each one after the second was made because an item changed meanwhile.
@@ -133,6 +134,21 @@ pub(crate) async fn snapshot(
     context: &Context<'_>,
     wanted: &[Wanted],
 ) -> Result<Vec<Found>, ApiError> {
+    let tables = wanted.iter();
+    let tables = tables.map(|one| target::table(context, &one.position.table));
+    let tables = tables.collect::<Result<Vec<_>, _>>()?;
+    let asked = tables.iter();
+    let asked = asked.map(|table| admission::read(context, table, IndexNumber::TABLE, true));
+    let admitted = admission::all(context, asked).await?;
+    let found = unchanged(context, wanted).await?;
+    for (admitted, found) in admitted.into_iter().zip(&found) {
+        let units = Units::read(found.bytes, true);
+        admitted.settle_read(context, units.plus(units));
+    }
+    Ok(found)
+}
+
+async fn unchanged(context: &Context<'_>, wanted: &[Wanted]) -> Result<Vec<Found>, ApiError> {
     let mut before = read_all(context, wanted).await?;
     for _ in 1..ROUNDS_MAX {
         let after = read_all(context, wanted).await?;

@@ -82,27 +82,9 @@ pub(crate) async fn admit(
     context: &Context<'_>,
     planned: &[Planned],
 ) -> Result<Vec<Admitted>, ApiError> {
-    let mut admitted = Vec::with_capacity(planned.len());
-    let mut reasons = Vec::with_capacity(planned.len());
-    for one in planned {
-        match admission::write(context, &one.table, &one.action.write).await {
-            Ok(one) => {
-                admitted.push(one);
-                reasons.push(("None", serde_json::Map::new()));
-            }
-            Err(e) if admission::is_throttled(&e) => {
-                reasons.push(admission::cancellation_reason(e));
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    if admitted.len() == planned.len() {
-        return Ok(admitted);
-    }
-    for one in admitted {
-        one.give_back(context);
-    }
-    Err(coordinator::cancelled_because(reasons))
+    let asked = planned.iter();
+    let asked = asked.map(|one| admission::write(context, &one.table, &one.action.write));
+    admission::all(context, asked).await
 }
 
 /// What distinguishes requests that use the same token. The token itself is in both.

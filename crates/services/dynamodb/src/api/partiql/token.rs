@@ -68,12 +68,15 @@ impl Tokens {
     /// # Errors
     /// `ValidationException` when it is none.
     pub(super) fn read(&self, token: &str) -> Result<Place, ApiError> {
-        let invalid = || ApiError::validation("Invalid NextToken");
+        let invalid =
+            || ApiError::validation("The NextToken is not one that a statement has returned");
         let bytes = STANDARD.decode(token).map_err(|_| invalid())?;
         let (digest, body) = bytes.split_at_checked(DIGEST_BYTES).ok_or_else(invalid)?;
         let written: Written = serde_json::from_slice(body).map_err(|_| invalid())?;
         if self.digest(body) != digest {
-            return Err(ApiError::validation("NextToken does not match request"));
+            return Err(ApiError::validation(
+                "The NextToken was returned for another request",
+            ));
         }
         Ok(Place {
             done: written.done,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::host::applied::{Applied, FlushPace, Mark};
 use crate::host::faults::Faults;
-use crate::host::machine::DurableMachine;
+use crate::host::machine::{Command, DurableMachine};
 use crate::host::poison::Poison;
 use crate::host::types::{LeaderId, StoredMembership};
 use openraft::testing::{StoreBuilder, Suite};
@@ -17,7 +17,7 @@ impl DurableMachine for Marked {
         Ok(self.0.lock().unwrap().clone())
     }
 
-    fn apply(&self, commands: &[&[u8]], mark: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+    fn apply(&self, commands: &[Command<'_>], mark: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         *self.0.lock().unwrap() = Some(mark.to_vec());
         Ok(vec![Vec::new(); commands.len()])
     }
