@@ -11,7 +11,7 @@ BENCH_ARGS :=
 QUORATE_FUZZ_SECONDS ?= 20
 export QUORATE_FUZZ_SECONDS
 
-.PHONY: help up build test install lint unit integration bench bench-dynamodb clean
+.PHONY: help up build test install lint unit integration soak bench bench-dynamodb clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ unit: ## The tests of the crates.
 
 integration: build $(VENV)/ready ## The real program, driven from outside (PYTEST_ARGS="-k failover").
 	QUORATE_BIN=$(abspath $(TARGET))/debug/quorate scripts/integration $(PYTHON) $(PYTEST_ARGS)
+
+soak: ## Kill all nodes at random moments, twenty times: nothing acknowledged is lost.
+	QUORATE_SOAK_ROUNDS=20 $(MAKE) integration PYTEST_ARGS="-k all_nodes_killed_at_random_moments"
 
 $(VENV)/ready: tests/requirements.txt
 	python3 -m venv $(VENV)

@@ -1,20 +1,10 @@
-"""Terraform with the AWS provider, where both are on the machine: apply, empty plan, change, empty plan, destroy.
-
-The provider is looked for in the folder that QUORATE_TF_PLUGIN_DIR names, laid out as a file system mirror, or as
-TF_CLI_CONFIG_FILE tells; nothing is ever downloaded.
-"""
-
-import os
-import shutil
-import subprocess
-from pathlib import Path
+"""Terraform with the AWS provider, where both are on the machine: apply, empty plan, change, empty plan, destroy."""
 
 import pytest
 from harness.database import Database
 from harness.poll import until
+from harness.terraform import terraform_in
 
-PROVIDER = "registry.terraform.io/hashicorp/aws"
-USUAL_MIRRORS = ("/opt/tf-plugins", "/usr/share/terraform/plugins", "/usr/local/share/terraform/plugins")
 # The provider first looks at an instance 60 s after it asked for it, and wants to see it three times, 10 s apart.
 APPLY_S = 420
 
@@ -81,53 +71,10 @@ resource "aws_db_instance" "copy" {
 """
 
 
-def mirror():
-    """A folder with the provider, or none."""
-    named = os.environ.get("QUORATE_TF_PLUGIN_DIR")
-    for folder in [named] if named else USUAL_MIRRORS:
-        if (Path(folder) / PROVIDER).is_dir():
-            return folder
-    return None
-
-
 @pytest.fixture(scope="module")
 def terraform(region, tmp_path_factory):
     """Runs terraform in a folder of its own against the region."""
-    program = shutil.which("terraform")
-    if program is None:
-        pytest.skip("terraform is not installed")
-    folder = tmp_path_factory.mktemp("terraform")
-    cli_config = os.environ.get("TF_CLI_CONFIG_FILE", "")
-    if "QUORATE_TF_PLUGIN_DIR" in os.environ or not Path(cli_config).is_file():
-        plugins = mirror()
-        if plugins is None:
-            pytest.skip("no folder with Terraform's AWS provider: name it with QUORATE_TF_PLUGIN_DIR")
-        cli_config = folder / "cli.tfrc"
-        cli_config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{plugins}"\n  }}\n}}\n')
-    env = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-        **region.env(),
-        "TF_CLI_CONFIG_FILE": str(cli_config),
-        "TF_IN_AUTOMATION": "1",
-        "CHECKPOINT_DISABLE": "1",
-    }
-
-    def run(*args, expect=0, **variables):
-        options = [f"-var={name}={value}" for name, value in variables.items()]
-        result = subprocess.run(
-            [program, args[0], "-no-color", *args[1:], *options],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=APPLY_S,
-            check=False,
-        )
-        assert result.returncode == expect, f"{args}: {result.returncode}\n{result.stdout}\n{result.stderr}"
-        return result.stdout
-
-    run.folder = folder
-    return run
+    return terraform_in(tmp_path_factory.mktemp("terraform"), region, APPLY_S)
 
 
 @pytest.mark.timeout(4 * APPLY_S)

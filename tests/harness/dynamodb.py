@@ -1,6 +1,7 @@
 """A DynamoDB client of a region, and what its tests do again and again."""
 
 import json
+import time
 
 from . import raw
 from .aws import client
@@ -72,16 +73,10 @@ def wait_gone(api, name, within=ACTIVE_S):
 
 def eventually(read, expected, what, within=SEEN_S):
     """Until an eventually consistent `read` gives what is expected."""
-    seen = []
-
-    def same():
-        seen[:] = [read()]
-        return seen[0] == expected
-
-    try:
-        until(same, within, what, pause=0.05)
-    except AssertionError:
-        assert seen[0] == expected, what
+    deadline = time.monotonic() + within
+    while (seen := read()) != expected:
+        assert time.monotonic() < deadline, f"{what}: expected {expected!r}, last seen {seen!r}"
+        time.sleep(0.05)
 
 
 def all_pages(call, **arguments):
@@ -98,6 +93,6 @@ def all_pages(call, **arguments):
 def post(region, operation, body, headers=None, **signing):
     """A rightly signed request with any body; the status, the headers in lower case and the bytes of the answer."""
     data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
-    signed = raw.signed_headers(region, data, service="dynamodb", content_type=JSON, **signing)
-    signed["X-Amz-Target"] = f"DynamoDB_20120810.{operation}"
+    target = {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}
+    signed = raw.signed_headers(region, data, service="dynamodb", content_type=JSON, more=target, **signing)
     return raw.send_bytes(region, data, {**signed, **(headers or {})})

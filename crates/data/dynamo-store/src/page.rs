@@ -28,7 +28,7 @@ pub enum IndexRef {
 pub struct Wanted {
     /// The most rows to read, before the filter.
     pub limit: Option<u32>,
-    /// The most bytes to read, but one row at least; a page's limit if none is given.
+    /// Bytes after which no further row is read; a page's limit if none is given.
     pub bytes_max: Option<u64>,
     /// Which of them to answer.
     pub filter: Option<Condition>,
@@ -147,7 +147,6 @@ pub(crate) struct Reader<'a> {
 impl Reader<'_> {
     pub(crate) fn page(&self, rows: impl Iterator<Item = Guard>) -> Result<Page, ReadError> {
         let mut page = Page::default();
-        let mut last: Option<Slice> = None;
         let page_bytes_max = self.inner.shared.limits.page_bytes_max;
         let bytes_max = self
             .wanted
@@ -158,17 +157,12 @@ impl Reader<'_> {
             let row = row.into_inner().map_err(StoreError::from);
             let (key, value) = self.inner.sound(row)?;
             let record = self.inner.sound(record::decode_record(&value))?;
-            let bytes = page.bytes + u64::from(record.bytes);
-            if last.is_some() && bytes > bytes_max {
-                page.last = self.last_key(last.as_ref())?;
-                return Ok(page);
-            }
-            page.bytes = bytes;
+            page.bytes += u64::from(record.bytes);
             page.scanned_count += 1;
-            last = Some(key);
             self.take(record, &mut page)?;
-            if self.wanted.limit == Some(page.scanned_count) {
-                page.last = self.last_key(last.as_ref())?;
+            // As AWS does, the row that fills the page is still part of it.
+            if page.bytes >= bytes_max || self.wanted.limit == Some(page.scanned_count) {
+                page.last = Some(self.key_of(&key)?);
                 return Ok(page);
             }
         }
@@ -213,13 +207,10 @@ impl Reader<'_> {
         Ok(record.item)
     }
 
-    fn last_key(&self, row: Option<&Slice>) -> Result<Option<Item>, ReadError> {
-        let Some(row) = row else {
-            return Ok(None);
-        };
+    fn key_of(&self, row: &Slice) -> Result<Item, ReadError> {
         let spec = self.state.spec();
         let start = layout::space(spec.table, space_of(spec, self.index)?).len();
         let key = decode_key(spec, self.index, row.get(start..).unwrap_or_default());
-        Ok(Some(self.inner.sound(key)?))
+        Ok(self.inner.sound(key)?)
     }
 }

@@ -289,6 +289,7 @@ mod tests {
             state: PartitionState::Serving,
             split_off: None,
             backfilled: Default::default(),
+            began_with: None,
         };
         let replies = replies.iter().map(|(z, c)| (node(*z), c.clone())).collect();
         let table = ledger::record(

@@ -354,8 +354,12 @@ impl<'de> Visitor<'de> for NumberSeed {
     refuse!(STRING, number, truth, array, object);
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
-        text.parse()
-            .map_err(|e: crate::NumberError| validation(&e.to_string()))
+        text.parse().map_err(|e: crate::NumberError| match e {
+            crate::NumberError::NotANumber if !text.is_empty() => {
+                validation(&format!("{e}: {text}"))
+            }
+            _ => validation(&e.to_string()),
+        })
     }
 }
 

@@ -88,6 +88,10 @@ fn bad_values_are_refused_in_the_words_of_aws() {
     );
     assert_eq!(
         validation_of(r#"{"N":"b"}"#),
+        "The parameter cannot be converted to a numeric value: b"
+    );
+    assert_eq!(
+        validation_of(r#"{"N":""}"#),
         "The parameter cannot be converted to a numeric value"
     );
     assert_eq!(

@@ -288,6 +288,20 @@ impl Host {
         self.registry.get(id).map(|cell| HostedGroup { cell })
     }
 
+    /// The groups that the log has votes or marks of, whether they run here or not. Blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` when the log cannot be read.
+    pub fn logged_groups(&self) -> Result<BTreeSet<GroupId>, GroupError> {
+        let keys = self.log.meta.iter().map(|row| row.key());
+        let group = |key: fjall::Slice| {
+            let number = key.first_chunk().copied();
+            number.map(|number| GroupId(u64::from_be_bytes(number)))
+        };
+        keys.filter_map(|key| key.map(group).map_err(unavailable).transpose())
+            .collect()
+    }
+
     /// Ends this node's replica of a group; its log stays. When it leads another voter is told to, because the pulse
     /// of this host goes on.
     pub async fn stop_group(&self, id: GroupId) {

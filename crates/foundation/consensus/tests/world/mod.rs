@@ -52,6 +52,12 @@ impl Map {
         self.state.lock().unwrap().clone()
     }
 
+    /// Has something in the state that no entry brought.
+    pub(crate) fn put(&self, key: &str, value: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.values.insert(key.to_owned(), value.to_owned());
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<String> {
         self.state.lock().unwrap().values.get(key).cloned()
     }

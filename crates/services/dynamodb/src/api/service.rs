@@ -112,6 +112,21 @@ fn respond(
     response
 }
 
+/// The front door's status and code as DynamoDB gives them: it has its own names, and 400 for every signature.
+fn refusal(error: &FrontDoorError) -> (StatusCode, &'static str) {
+    let code = match error.code {
+        "MissingAuthenticationToken" => "MissingAuthenticationTokenException",
+        "IncompleteSignature" => "IncompleteSignatureException",
+        "InvalidClientTokenId" => "UnrecognizedClientException",
+        "SignatureDoesNotMatch"
+        | "AccessDenied"
+        | "XAmzContentSHA256Mismatch"
+        | "RequestExpired" => "InvalidSignatureException",
+        other => return (error.status, other),
+    };
+    (StatusCode::BAD_REQUEST, code)
+}
+
 impl Service for DynamoDbService {
     fn signing_name(&self) -> &'static str {
         "dynamodb"
@@ -137,11 +152,12 @@ impl Service for DynamoDbService {
     }
 
     fn refuse(&self, request_id: &str, error: &FrontDoorError) -> Response<Bytes> {
+        let (status, code) = refusal(error);
         let body = json!({
-            "__type": format!("com.amazon.coral.service#{}", error.code),
+            "__type": format!("com.amazon.coral.service#{code}"),
             "message": error.message,
         });
         let body = body.to_string().into_bytes();
-        respond(error.status, request_id, &HeaderMap::new(), body)
+        respond(status, request_id, &HeaderMap::new(), body)
     }
 }

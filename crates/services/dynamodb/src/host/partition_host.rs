@@ -1,6 +1,6 @@
 //! All replicas of one node: brings them up and takes them down as the catalog says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -57,6 +57,8 @@ pub struct PartitionHost {
     pub(crate) calls: Arc<PartitionCalls>,
     replicas: RwLock<HashMap<PartitionNumber, Arc<Replica>>>,
     bells: Bells,
+    /// Partitions of which something was on disk when the host was opened, and was not removed since.
+    leftovers: Mutex<BTreeSet<PartitionNumber>>,
     split_done: Mutex<Option<mpsc::UnboundedReceiver<SplitDone>>>,
 }
 
@@ -74,6 +76,7 @@ impl PartitionHost {
         let log = config.folder.join("log");
         let groups = Host::open(config.own.clone(), &log, Default::default(), caller.clone());
         let groups = groups.await?;
+        let leftovers = leftovers(&store, &groups)?;
         let routes = Arc::new(Routes::new(catalog.view().clone()));
         let (splits, split_done) = mpsc::unbounded_channel();
         Ok(Arc::new(PartitionHost {
@@ -83,6 +86,7 @@ impl PartitionHost {
             groups,
             store,
             replicas: RwLock::default(),
+            leftovers: Mutex::new(leftovers),
             bells: Bells {
                 splits,
                 work: Arc::new(Notify::new()),
@@ -199,9 +203,10 @@ impl PartitionHost {
 
     /// What is here, running or left over from before a start, and is not placed here as far as this node knows.
     fn unplaced(&self, known: &Known) -> Vec<PartitionNumber> {
-        let stored = self.store.partitions().into_iter();
-        let stored = stored.map(|id| PartitionNumber(id.0));
-        stored
+        let running = self.replicas().into_iter().map(|replica| replica.number);
+        let mut here = self.leftovers.lock().expect("no holder panics").clone();
+        here.extend(running);
+        here.into_iter()
             .filter(|number| !known.places(*number, &self.config.own.node))
             .collect()
     }
@@ -317,8 +322,19 @@ impl PartitionHost {
         self.forget(number);
         self.groups.remove_group(GroupId(number.0)).await?;
         self.store.remove(PartitionId(number.0))?;
+        let mut leftovers = self.leftovers.lock().expect("no holder panics");
+        leftovers.remove(&number);
         Ok(())
     }
+}
+
+/// The partitions of which the items or the log are here: after a crash it may be one of the two.
+fn leftovers(store: &Store, groups: &Host) -> Result<BTreeSet<PartitionNumber>, HostError> {
+    let stored = store.partitions().into_iter();
+    let mut found: BTreeSet<_> = stored.map(|id| PartitionNumber(id.0)).collect();
+    let logged = groups.logged_groups()?.into_iter();
+    found.extend(logged.map(|id| PartitionNumber(id.0)));
+    Ok(found)
 }
 
 /// How the replicas of a partition came to be, which says what its log begins behind.

@@ -16,7 +16,7 @@ use quorate_dynamo_store::{WriteAnswer, WriteOp};
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
-use crate::api::items::admission;
+use crate::api::items::admission::{self, Admitted};
 use crate::api::items::answer::{body, collection_metrics};
 use crate::api::items::capacity::{Consumed, Report, Side};
 use crate::api::items::coordinator::{self, Action};
@@ -68,8 +68,41 @@ pub(crate) async fn transact_write_items(
     }
     check_together(&planned)?;
     let token = input.client_request_token.as_deref();
+    let admitted = admit(context, &planned).await?;
     let answers = execute(context, &planned, token, fingerprint(bytes)).await?;
+    for ((one, answer), admitted) in planned.iter().zip(&answers).zip(admitted) {
+        let record = &one.table.table.record;
+        admitted.settle_write(context, record, &consumed(record, answer).doubled());
+    }
     Ok(answer(&planned, &answers, report, sized))
+}
+
+/// Lets the actions in, all or none.
+pub(crate) async fn admit(
+    context: &Context<'_>,
+    planned: &[Planned],
+) -> Result<Vec<Admitted>, ApiError> {
+    let mut admitted = Vec::with_capacity(planned.len());
+    let mut reasons = Vec::with_capacity(planned.len());
+    for one in planned {
+        match admission::write(context, &one.table, &one.action.write).await {
+            Ok(one) => {
+                admitted.push(one);
+                reasons.push(("None", serde_json::Map::new()));
+            }
+            Err(e) if admission::is_throttled(&e) => {
+                reasons.push(admission::cancellation_reason(e));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    if admitted.len() == planned.len() {
+        return Ok(admitted);
+    }
+    for one in admitted {
+        one.give_back(context);
+    }
+    Err(coordinator::cancelled_because(reasons))
 }
 
 /// What distinguishes requests that use the same token. The token itself is in both.
@@ -91,7 +124,7 @@ pub(crate) async fn execute(
     ensure_ledger(context).await?;
     let mut actions: Vec<Action> = planned.iter().map(|p| p.action.clone()).collect();
     let Some(token) = token else {
-        return limited(context, planned, &actions).await;
+        return coordinator::write(context, &actions).await;
     };
     if let Some(earlier) = used(context, token).await? {
         return repeated(planned, &earlier, &fingerprint);
@@ -102,7 +135,7 @@ pub(crate) async fn execute(
         write: ledger::use_token(token, &fingerprint, now_s),
         show_old: false,
     });
-    match limited(context, planned, &actions).await {
+    match coordinator::write(context, &actions).await {
         Ok(mut answers) => {
             answers.truncate(planned.len());
             Ok(answers)
@@ -112,24 +145,6 @@ pub(crate) async fn execute(
         }
         Err(e) => Err(e),
     }
-}
-
-/// Carries the actions out under the throughput of their tables. There may be one more of them than was planned: the
-/// token's, which is nobody's.
-async fn limited(
-    context: &Context<'_>,
-    planned: &[Planned],
-    actions: &[Action],
-) -> Result<Vec<WriteAnswer>, ApiError> {
-    let asked = planned.iter();
-    let asked = asked.map(|one| admission::write(context, &one.table, &one.action.write));
-    let admitted = admission::all(context, asked).await?;
-    let answers = coordinator::write(context, actions).await?;
-    for ((one, answer), admitted) in planned.iter().zip(&answers).zip(admitted) {
-        let record = &one.table.table.record;
-        admitted.settle_write(context, record, &consumed(record, answer).doubled());
-    }
-    Ok(answers)
 }
 
 /// The transaction was cancelled: perhaps by a twin with the same token, which holds it or has used it.
@@ -146,8 +161,7 @@ async fn settle_cancelled(
         .flatten()
         .map(|reason| reason["Code"].as_str().unwrap_or_default().to_owned())
         .collect();
-    let of_token = codes.get(planned.len());
-    match of_token.map(String::as_str) {
+    match codes.last().map(String::as_str) {
         Some("TransactionConflict") => Err(ApiError::dynamodb(
             "TransactionInProgressException",
             "The transaction with the given request token is already in progress.",
@@ -156,8 +170,6 @@ async fn settle_cancelled(
             Some(earlier) => repeated(planned, &earlier, fingerprint),
             None => Err(ApiError::internal("The request token expired meanwhile")),
         },
-        // Throttled: the token's action was not among them.
-        None => Err(e),
         _ => Err(without_token(e)),
     }
 }

@@ -30,8 +30,16 @@ const NOT_BY_KEY: &str = "Select statements within BatchExecuteStatement must sp
 
 /// A statement that can be carried out.
 enum Ready {
-    Read { select: Select, call: Call },
-    Write { write: Box<Write>, show_old: bool },
+    Read {
+        select: Select,
+        call: Box<Call>,
+        admitted: Admitted,
+    },
+    Write {
+        write: Box<Write>,
+        show_old: bool,
+        admitted: Admitted,
+    },
 }
 
 pub(super) async fn batch_execute_statement(
@@ -52,19 +60,18 @@ pub(super) async fn batch_execute_statement(
             "BatchExecuteStatement API does not support both read and write operations in the same request.",
         ));
     }
-    let mut ready: Vec<Result<Ready, ApiError>> = Vec::with_capacity(parsed.len());
-    let mut admitted = Vec::with_capacity(parsed.len());
+    let mut ready: Vec<Result<Ready, ApiError>> = Vec::with_capacity(members.len());
     for (statement, member) in parsed.into_iter().zip(&members) {
-        let prepared = statement.and_then(|statement| prepare(context, statement, member));
-        let (one, held) = admit(context, prepared).await;
-        ready.push(one);
-        admitted.push(held);
+        ready.push(match statement {
+            Ok(statement) => prepare(context, statement, member).await,
+            Err(e) => Err(e),
+        });
     }
     let answers = make_all(context, &ready).await;
     let mut responses = Vec::with_capacity(ready.len());
     let mut capacity = Vec::new();
-    for ((ready, answer), admitted) in ready.into_iter().zip(answers).zip(admitted) {
-        let (response, consumed) = respond(context, ready, answer, admitted, report);
+    for (ready, answer) in ready.into_iter().zip(answers) {
+        let (response, consumed) = respond(context, ready, answer, report);
         responses.push(response);
         capacity.extend(consumed);
     }
@@ -94,7 +101,7 @@ fn parse(member: &BatchStatementInput) -> Result<Result<Statement, ApiError>, Ap
     Ok(Statement::parse(text, &values).map_err(ApiError::from))
 }
 
-fn prepare(
+async fn prepare(
     context: &Context<'_>,
     statement: Statement,
     member: &BatchStatementInput,
@@ -102,19 +109,22 @@ fn prepare(
     check_returning(&statement)?;
     match statement {
         Statement::Exists(_) => Err(ApiError::validation(EXISTS_OUTSIDE)),
-        Statement::Select(select) => prepare_read(context, select, member.consistent_read),
+        Statement::Select(select) => prepare_read(context, select, member.consistent_read).await,
         other => {
             let table = table(context, other.table())?;
             let show_old = shows_old(member.return_values_on_condition_check_failure.as_deref());
+            let write = Box::new(Write::plan(table, other, UNNAMED)?);
+            let admitted = admission::write(context, &write.table, &write.op).await?;
             Ok(Ready::Write {
-                write: Box::new(Write::plan(table, other, UNNAMED)?),
+                write,
                 show_old,
+                admitted,
             })
         }
     }
 }
 
-fn prepare_read(
+async fn prepare_read(
     context: &Context<'_>,
     select: Select,
     consistent: Option<bool>,
@@ -127,7 +137,9 @@ fn prepare_read(
     let key = one_item(&select, &schema, NOT_BY_KEY)?.key;
     schema.check_key(&key)?;
     let freshness = get::freshness(consistent);
-    let call = Call {
+    let strong = freshness == Freshness::Strong;
+    let admitted = admission::read(context, &table, IndexNumber::TABLE, strong).await?;
+    let call = Box::new(Call {
         to: target::of_key(&select.table, &schema, &key)?,
         op: Op::Get {
             key,
@@ -135,8 +147,12 @@ fn prepare_read(
             freshness,
         },
         freshness: Some(freshness),
-    };
-    Ok(Ready::Read { select, call })
+    });
+    Ok(Ready::Read {
+        select,
+        call,
+        admitted,
+    })
 }
 
 /// Makes all calls at the same time; the answers in the order of the statements, those that cannot be made without any.
@@ -147,8 +163,10 @@ async fn make_all(
     let mut under_way = JoinSet::new();
     for (place, ready) in ready.iter().enumerate() {
         let call = match ready {
-            Ok(Ready::Read { call, .. }) => call.clone(),
-            Ok(Ready::Write { write, show_old }) => write.call(*show_old),
+            Ok(Ready::Read { call, .. }) => (**call).clone(),
+            Ok(Ready::Write {
+                write, show_old, ..
+            }) => write.call(*show_old),
             Err(_) => continue,
         };
         let calls = context.region.calls.clone();
@@ -163,50 +181,23 @@ async fn make_all(
     answers
 }
 
-/// Lets a member in, or makes the refusal its own error.
-async fn admit(
-    context: &Context<'_>,
-    ready: Result<Ready, ApiError>,
-) -> (Result<Ready, ApiError>, Admitted) {
-    let held = match &ready {
-        Ok(Ready::Read { select, call }) => match table(context, &select.table) {
-            Ok(table) => {
-                let strong = call.freshness == Some(Freshness::Strong);
-                admission::read(context, &table, IndexNumber::TABLE, strong).await
-            }
-            Err(e) => Err(e),
-        },
-        Ok(Ready::Write { write, .. }) => admission::write(context, &write.table, &write.op).await,
-        Err(_) => Ok(Admitted::default()),
-    };
-    match held {
-        Ok(held) => (ready, held),
-        Err(e) => (Err(e), Admitted::default()),
-    }
-}
-
 /// A member's response, and what it cost.
 fn respond(
     context: &Context<'_>,
     ready: Result<Ready, ApiError>,
     answer: Option<Result<Answer, RouteError>>,
-    admitted: Admitted,
     report: Report,
 ) -> (Value, Option<Value>) {
     let ready = match ready {
         Ok(ready) => ready,
         Err(e) => return (json!({"Error": error(&e)}), None),
     };
-    let (name, written) = match &ready {
-        Ready::Read { select, .. } => (select.table.clone(), None),
-        Ready::Write { write, .. } => (write.name.clone(), Some(write.table.clone())),
+    let name = match &ready {
+        Ready::Read { select, .. } => select.table.clone(),
+        Ready::Write { write, .. } => write.name.clone(),
     };
-    match finish(ready, answer) {
+    match finish(context, ready, answer) {
         Ok((item, consumed)) => {
-            match written {
-                Some(table) => admitted.settle_write(context, &table.table.record, &consumed),
-                None => admitted.settle_read(context, consumed.total()),
-            }
             let mut response = json!({"TableName": name});
             if let Some(item) = item {
                 response["Item"] = item;
@@ -218,22 +209,40 @@ fn respond(
 }
 
 fn finish(
+    context: &Context<'_>,
     ready: Ready,
     answer: Option<Result<Answer, RouteError>>,
 ) -> Result<(Option<Value>, Consumed), ApiError> {
     let answer = answer.ok_or_else(|| ApiError::internal("A statement of the batch stopped"))??;
     match (ready, answer) {
-        (Ready::Read { select, call }, Answer::Item { item, bytes, .. }) => {
+        (
+            Ready::Read {
+                select,
+                call,
+                admitted,
+            },
+            Answer::Item { item, bytes, .. },
+        ) => {
             let units = Units::read(bytes, call.freshness == Some(Freshness::Strong));
+            admitted.settle_read(context, units);
             let item = item.map(|item| item_value(&select.project(&item)));
             Ok((item, Consumed::of_table(units)))
         }
         (Ready::Read { .. }, _) => Err(ApiError::internal(
             "The partition answered another question",
         )),
-        (Ready::Write { write, show_old }, answer) => {
+        (
+            Ready::Write {
+                write,
+                show_old,
+                admitted,
+            },
+            answer,
+        ) => {
             let answer = write.outcome(answer, show_old)?;
-            let consumed = consumed(&write.table.table.record, &answer);
+            let record = &write.table.table.record;
+            let consumed = consumed(record, &answer);
+            admitted.settle_write(context, record, &consumed);
             Ok((write.returned(answer).as_ref().map(item_value), consumed))
         }
     }

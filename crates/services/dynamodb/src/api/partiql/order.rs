@@ -1,9 +1,10 @@
 //! ORDER BY: what a SELECT may be ordered by, and how its reads are put in that order.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use quorate_dynamo_lang::partiql::{KeyPlan, Select};
-use quorate_dynamo_lang::{AttributeValue, KeySchema, key_codec};
+use quorate_dynamo_lang::{AttributeValue, KeySchema, ScalarType, key_codec};
 
 use crate::api::error::ApiError;
 
@@ -32,7 +33,7 @@ pub(super) fn arrange(
         });
     }
     check(select, keys)?;
-    let descends = |names: &[(String, _)]| {
+    let descends = |names: &[(String, ScalarType)]| {
         let named = |(name, _): &&(String, bool)| names.iter().any(|(key, _)| key == name);
         let found = select.order_by.iter().find(named);
         found.map(|(_, descends)| *descends)
@@ -42,49 +43,42 @@ pub(super) fn arrange(
         forward: descends(&keys.range) == Some(false),
         hash_forward: descends(&keys.hash).map(|descends| !descends),
     };
-    let count = match plan {
+    let hash_keys = match plan {
         KeyPlan::Scan => {
             return Err(ApiError::validation(
                 "Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause.",
             ));
         }
-        KeyPlan::Items { keys: items, .. } => {
-            items.sort_by(|a, b| {
-                let of = |names: &[(String, _)]| {
-                    bytes(names.iter().map(|(n, _)| a.get(n)))
-                        .cmp(&bytes(names.iter().map(|(n, _)| b.get(n))))
-                };
-                let hash = directed(of(&keys.hash), order.hash_forward.unwrap_or(true));
-                hash.then(directed(of(&keys.range), order.forward))
-            });
-            items
-                .windows(2)
-                .filter(|pair| differs(&pair[0], &pair[1], keys))
-                .count()
-                + 1
-        }
-        KeyPlan::Partitions { queries, .. } => {
-            queries.sort_by(|a, b| {
-                let of =
-                    |list: &[(String, AttributeValue)]| bytes(list.iter().map(|(_, v)| Some(v)));
-                let hash = of(&a.hash).cmp(&of(&b.hash));
-                let range = of(&a.range_equals).cmp(&of(&b.range_equals));
-                directed(hash, order.hash_forward.unwrap_or(true))
-                    .then(directed(range, order.forward))
-            });
-            queries
-                .windows(2)
-                .filter(|pair| pair[0].hash != pair[1].hash)
-                .count()
-                + 1
-        }
+        KeyPlan::Items { keys: items, .. } => order.sort(items, |item| {
+            let of = |names: &[(String, ScalarType)]| {
+                bytes(names.iter().filter_map(|(name, _)| item.get(name)))
+            };
+            (of(&keys.hash), of(&keys.range))
+        }),
+        KeyPlan::Partitions { queries, .. } => order.sort(queries, |query| {
+            let of = |values: &[(String, AttributeValue)]| bytes(values.iter().map(|(_, v)| v));
+            (of(&query.hash), of(&query.range_equals))
+        }),
     };
-    if count > 1 && order.hash_forward.is_none() {
+    if hash_keys > 1 && order.hash_forward.is_none() {
         return Err(ApiError::validation(
             "Must have hash key in ORDER BY clause when more than one hash key condition specified in WHERE clause.",
         ));
     }
     Ok(order)
+}
+
+impl Order {
+    /// Sorts reads by the bytes of their hash and range keys; returns how many hash keys they have.
+    fn sort<T>(self, reads: &mut [T], key: impl Fn(&T) -> (Vec<u8>, Vec<u8>)) -> usize {
+        reads.sort_by(|a, b| {
+            let ((hash_a, range_a), (hash_b, range_b)) = (key(a), key(b));
+            let hash = directed(hash_a.cmp(&hash_b), self.hash_forward.unwrap_or(true));
+            hash.then(directed(range_a.cmp(&range_b), self.forward))
+        });
+        let hashes: BTreeSet<Vec<u8>> = reads.iter().map(|read| key(read).0).collect();
+        hashes.len()
+    }
 }
 
 fn check(select: &Select, keys: &KeySchema) -> Result<(), ApiError> {
@@ -113,21 +107,90 @@ fn directed(ordering: Ordering, forward: bool) -> Ordering {
     }
 }
 
-fn differs(
-    one: &quorate_dynamo_lang::Item,
-    other: &quorate_dynamo_lang::Item,
-    keys: &KeySchema,
-) -> bool {
-    keys.hash
-        .iter()
-        .any(|(name, _)| one.get(name) != other.get(name))
-}
-
-/// Bytes that sort as the values do.
-fn bytes<'a>(values: impl Iterator<Item = Option<&'a AttributeValue>>) -> Vec<u8> {
+/// Bytes that sort as the values do, one after the other.
+fn bytes<'a>(values: impl Iterator<Item = &'a AttributeValue>) -> Vec<u8> {
     let mut out = Vec::new();
-    for value in values.flatten() {
+    for value in values {
         key_codec::encode_into(value, &mut out);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_dynamo_lang::partiql::{Statement, plan_keys};
+
+    use super::*;
+
+    fn arranged(clause: &str) -> Result<Vec<String>, String> {
+        let text = format!("SELECT * FROM t {clause}");
+        let Statement::Select(select) = Statement::parse(&text, &[]).unwrap() else {
+            panic!("{text}");
+        };
+        let keys = KeySchema::of(("pk", ScalarType::N), Some(("sk", ScalarType::N)));
+        let names = (["pk".to_owned()], ["sk".to_owned()]);
+        let mut plan = plan_keys(&select.condition, &names.0, &names.1).unwrap();
+        let order = arrange(&select, &keys, &mut plan).map_err(|e| e.message)?;
+        let shown = |value: &AttributeValue| match value {
+            AttributeValue::N(number) => number.to_string(),
+            other => panic!("{other:?}"),
+        };
+        Ok(match plan {
+            KeyPlan::Items { keys, .. } => keys
+                .iter()
+                .map(|key| format!("{}/{}", shown(&key["pk"]), shown(&key["sk"])))
+                .collect(),
+            KeyPlan::Partitions { queries, .. } => queries
+                .iter()
+                .map(|query| format!("{} {}", shown(&query.hash[0].1), order.forward))
+                .collect(),
+            KeyPlan::Scan => Vec::new(),
+        })
+    }
+
+    #[test]
+    fn reads_come_in_the_order_of_keys() {
+        for (clause, expected) in [
+            (
+                "WHERE pk IN [2, 10, 1]",
+                vec!["2 true", "10 true", "1 true"],
+            ),
+            (
+                "WHERE pk IN [2, 10, 1] ORDER BY pk, sk",
+                vec!["1 true", "2 true", "10 true"],
+            ),
+            (
+                "WHERE pk IN [2, 10] ORDER BY pk DESC",
+                vec!["10 false", "2 false"],
+            ),
+            ("WHERE pk = 1 ORDER BY sk DESC", vec!["1 false"]),
+            (
+                "WHERE pk = 1 AND sk IN [5, 7, 6] ORDER BY sk",
+                vec!["1/5", "1/6", "1/7"],
+            ),
+            (
+                "WHERE pk IN [1, 2] AND sk IN [5, 7] ORDER BY pk ASC, sk DESC",
+                vec!["1/7", "1/5", "2/7", "2/5"],
+            ),
+        ] {
+            assert_eq!(arranged(clause).unwrap(), expected, "{clause}");
+        }
+    }
+
+    #[test]
+    fn only_keys_order() {
+        for (clause, start) in [
+            ("ORDER BY sk", "Must have WHERE clause"),
+            ("WHERE pk = 1 ORDER BY a", "Attribute a in ORDER BY clause"),
+            ("WHERE pk > 1 ORDER BY pk", "Must have at least one"),
+            ("WHERE pk IN [1, 2] ORDER BY sk", "Must have hash key"),
+            (
+                "WHERE pk IN [1, 2] AND sk = 3 ORDER BY sk",
+                "Must have hash key",
+            ),
+        ] {
+            let message = arranged(clause).unwrap_err();
+            assert!(message.starts_with(start), "{clause}: {message}");
+        }
+    }
 }

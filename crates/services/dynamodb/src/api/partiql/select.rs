@@ -73,19 +73,9 @@ pub(super) async fn run(
         order,
         limit: options.limit,
     };
-    let (from, strong) = (options.from, freshness == Freshness::Strong);
+    let strong = freshness == Freshness::Strong;
     let admitted = admission::read(context, &table, source.partitions_of(), strong).await?;
-    let found = match plan {
-        KeyPlan::Items { keys, rest } if source.rows == Rows::Table => {
-            reading.items(keys, &rest, from).await
-        }
-        KeyPlan::Items { keys, rest } => {
-            let queries = keys.iter().map(|key| exactly(key, &source.keys)).collect();
-            reading.queries(queries, rest, from).await
-        }
-        KeyPlan::Partitions { queries, rest } => reading.queries(queries, rest, from).await,
-        KeyPlan::Scan => reading.scan(from).await,
-    }?;
+    let found = reading.carry_out(plan, options.from).await?;
     admitted.settle_read(context, found.consumed.total());
     Ok(found)
 }
@@ -239,6 +229,23 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    async fn carry_out(&self, plan: KeyPlan, from: Place) -> Result<Found, ApiError> {
+        match plan {
+            KeyPlan::Items { keys, rest } if self.source.rows == Rows::Table => {
+                self.items(keys, &rest, from).await
+            }
+            KeyPlan::Items { keys, rest } => {
+                let queries = keys
+                    .iter()
+                    .map(|key| exactly(key, &self.source.keys))
+                    .collect();
+                self.queries(queries, rest, from).await
+            }
+            KeyPlan::Partitions { queries, rest } => self.queries(queries, rest, from).await,
+            KeyPlan::Scan => self.scan(from).await,
+        }
+    }
+
     /// The items of these keys.
     async fn items(
         &self,

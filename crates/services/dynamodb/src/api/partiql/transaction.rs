@@ -17,7 +17,7 @@ use crate::api::items::coordinator::{Action, cancelled_because};
 use crate::api::items::input::read;
 use crate::api::items::target;
 use crate::api::items::transact_get::{Wanted, snapshot};
-use crate::api::items::transact_write::{Planned, check_together, execute, fingerprint};
+use crate::api::items::transact_write::{Planned, admit, check_together, execute, fingerprint};
 use crate::api::items::write::consumed;
 use crate::api::partiql::batch::code;
 use crate::api::partiql::input::{TransactionInput, shows_old, values};
@@ -200,12 +200,15 @@ async fn write_all(
     }
     cancel_for(&reasons)?;
     check_together(&planned)?;
+    let admitted = admit(context, &planned).await?;
     let answers: Vec<WriteAnswer> = execute(context, &planned, token, fingerprint(bytes))
         .await
         .map_err(|e| told_of_duplicates(e, &inserts))?;
     let mut by_table: BTreeMap<String, Consumed> = BTreeMap::new();
-    for (one, answer) in planned.iter().zip(&answers) {
-        let cost = consumed(&one.table.table.record, answer).doubled();
+    for ((one, answer), admitted) in planned.iter().zip(&answers).zip(admitted) {
+        let record = &one.table.table.record;
+        let cost = consumed(record, answer).doubled();
+        admitted.settle_write(context, record, &cost);
         let name = one.action.position.table.clone();
         by_table.entry(name).or_default().add(&cost);
     }

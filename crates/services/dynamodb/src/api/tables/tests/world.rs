@@ -7,12 +7,16 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use quorate_base::{AccountId, UnixMillis};
 use quorate_control::Catalog;
+use quorate_region::transport::Caller;
+use quorate_region::{CertificateAuthority, Identity, RegionMap};
 use quorate_wire::service::{Call, Service};
 use serde_json::{Value, json};
 
 use crate::api::{DynamoDbRegion, DynamoDbService, NoFigures};
 use crate::controller::{Placement, decide_table};
 use crate::model::{IdCounter, PartitionRecord, PartitionState, TableRecord};
+use crate::routing::{PartitionCalls, Routes};
+use crate::throttle::Limits;
 
 /// The service with its catalog.
 pub(super) struct World {
@@ -26,7 +30,9 @@ impl World {
         let region = DynamoDbRegion {
             name: "us-east-1".parse().unwrap(),
             catalog: catalog.clone(),
+            calls: Arc::new(calls(&catalog)),
             figures: Arc::new(NoFigures),
+            limits: Limits::default(),
         };
         World {
             service: DynamoDbService::new([region]),
@@ -135,6 +141,18 @@ impl World {
         let answer = self.ok("DescribeTable", json!({ "TableName": name })).await;
         answer["Table"].clone()
     }
+}
+
+/// Calls by the catalog's routes, to nodes that nobody runs.
+fn calls(catalog: &Catalog) -> PartitionCalls {
+    let map = RegionMap {
+        region: "us-east-1".parse().unwrap(),
+        nodes: Vec::new(),
+    };
+    let ca = CertificateAuthority::create(&map.region).unwrap();
+    let identity = Identity::for_gateway(&ca, &map, "gateway-1").unwrap();
+    let caller = Arc::new(Caller::new(&identity).unwrap());
+    PartitionCalls::new(caller, Arc::new(Routes::new(catalog.view().clone())))
 }
 
 /// A request for a table on demand with the key `a`, changed by `more`: a member that is null is taken away.
