@@ -151,7 +151,7 @@ pub(crate) fn is_throttled(e: &ApiError) -> bool {
 }
 
 /// The reason of a cancelled transaction that says the same.
-fn cancellation_reason(e: ApiError) -> (&'static str, Map<String, Value>) {
+pub(crate) fn cancellation_reason(e: ApiError) -> (&'static str, Map<String, Value>) {
     let code = match e.code {
         "ThrottlingException" => "ThrottlingError",
         _ => "ProvisionedThroughputExceeded",
