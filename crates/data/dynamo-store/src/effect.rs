@@ -124,8 +124,6 @@ pub struct PrepareEffect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TxnRecord {
     pub(crate) at_ms: u64,
-    /// What the caller wants to find again: who decides.
-    pub(crate) anchor: Bytes,
     pub(crate) writes: Vec<WriteEffect>,
     /// Locked keys: those that are written and those that are only checked.
     pub(crate) keys: Vec<Bytes>,

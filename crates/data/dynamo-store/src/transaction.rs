@@ -1,6 +1,6 @@
 //! This partition's part of a transaction over several: locked keys with what will be written to them.
 //!
-//! Owns the locks. Who decides a transaction is not known here: `anchor` is the caller's, and tells it whom to ask.
+//! Owns the locks. Who decides a transaction is not known here.
 //!
 //! Invariant: while a transaction is prepared its items do not change, so what was evaluated stays true.
 
@@ -30,8 +30,6 @@ pub struct Prepared {
 pub struct Lock {
     /// Which.
     pub txn: TxnId,
-    /// What `prepare` was given.
-    pub anchor: Vec<u8>,
     /// When it was prepared.
     pub at_ms: u64,
     /// How many keys it holds here.
@@ -47,7 +45,6 @@ impl Partition {
         &self,
         now_ms: u64,
         txn: TxnId,
-        anchor: &[u8],
         ops: &[WriteOp],
         latch: &Latch,
     ) -> Result<Prepared, Vec<Option<WriteError>>> {
@@ -66,7 +63,6 @@ impl Partition {
         }
         let mut record = TxnRecord {
             at_ms: now_ms,
-            anchor: Bytes(anchor.to_vec()),
             writes: Vec::with_capacity(ops.len()),
             keys: Vec::with_capacity(ops.len()),
         };
@@ -96,7 +92,6 @@ impl Partition {
             if record.at_ms < before_ms {
                 locks.push(Lock {
                     txn: self.inner.sound(txn_of(&key))?,
-                    anchor: record.anchor.0,
                     at_ms: record.at_ms,
                     keys: record.keys.len(),
                 });

@@ -53,12 +53,8 @@ pub(crate) enum Op {
     },
     /// One write; `images` says whether the answer is to hold the item.
     Write { write: Box<WriteOp>, images: bool },
-    /// The first half of a transaction: check and lock. `anchor` says who decides.
-    Prepare {
-        txn: TxnId,
-        anchor: Vec<u8>,
-        writes: Vec<WriteOp>,
-    },
+    /// The first half of a transaction: check and lock.
+    Prepare { txn: TxnId, writes: Vec<WriteOp> },
     /// The second half.
     Finish { txn: TxnId, commit: bool },
     /// At the ledger: what a transaction comes to, decided by whoever asks first.

@@ -43,12 +43,7 @@ fn effects() -> Vec<Vec<u8>> {
             put(r#"{"pk":{"S":"q"},"sk":{"N":"1"},"a":{"N":"1"}}"#),
         ];
         let latch = latched(&leader, &ops);
-        done(
-            leader
-                .prepare(1_000, txn, b"", &ops, &latch)
-                .unwrap()
-                .effect,
-        );
+        done(leader.prepare(1_000, txn, &ops, &latch).unwrap().effect);
         done(end.encode());
     }
     done(Effect::TrimOutbox { upto: 4 }.encode());

@@ -115,7 +115,7 @@ fn take(partition: &Partition, model: &mut Model, step: Step) {
             let ops: Vec<_> = items.iter().map(|(sk, rest)| put("p", *sk, rest)).collect();
             let latch = latched(partition, &ops);
             let txn = TxnId(1);
-            let prepared = partition.prepare(1_000, txn, b"a", &ops, &latch).unwrap();
+            let prepared = partition.prepare(1_000, txn, &ops, &latch).unwrap();
             assert_eq!(apply(partition, &prepared.effect), Outcome::Applied);
             let end = if commit {
                 Effect::Commit { txn }

@@ -15,9 +15,7 @@ fn filled(home: &Home) -> Partition {
     }
     let ops = [delete("p1", 1)];
     let latch = latched(&partition, &ops);
-    let prepared = partition
-        .prepare(1_000, TxnId(3), b"a", &ops, &latch)
-        .unwrap();
+    let prepared = partition.prepare(1_000, TxnId(3), &ops, &latch).unwrap();
     apply(&partition, &prepared.effect);
     partition
 }

@@ -87,13 +87,13 @@ fn a_prepared_transaction_goes_to_both_sides() {
     let ops: Vec<_> = (0..40).map(|n| delete(&format!("p{n}"), 1)).collect();
     let latch = latched(&left, &ops);
     let txn = TxnId(5);
-    let prepared = left.prepare(1_000, txn, b"anchor", &ops, &latch).unwrap();
+    let prepared = left.prepare(1_000, txn, &ops, &latch).unwrap();
     apply(&left, &prepared.effect);
     let (plan, effect) = split(&left);
     apply(&left, &effect.encode());
     let right = home.store.partition(PartitionId(2)).unwrap().unwrap();
     assert_eq!(right.stats().locks, plan.right_items);
-    assert_eq!(right.locks(2_000).unwrap()[0].anchor, b"anchor");
+    assert_eq!(right.locks(2_000).unwrap()[0].txn, txn);
     for side in [&left, &right] {
         assert_eq!(
             apply(side, &Effect::Commit { txn }.encode()),

@@ -6,9 +6,7 @@ const TXN: TxnId = TxnId(42);
 
 fn prepared(partition: &Partition, ops: &[WriteOp]) -> Vec<WriteAnswer> {
     let latch = latched(partition, ops);
-    let prepared = partition
-        .prepare(5_000, TXN, b"anchor", ops, &latch)
-        .unwrap();
+    let prepared = partition.prepare(5_000, TXN, ops, &latch).unwrap();
     assert_eq!(apply(partition, &prepared.effect), Outcome::Applied);
     assert_eq!(apply(partition, &prepared.effect), Outcome::Ignored);
     prepared.answers
@@ -78,9 +76,7 @@ fn each_operation_has_its_own_reason() {
         },
     ];
     let latch = latched(&partition, &second);
-    let reasons = partition
-        .prepare(0, TxnId(1), b"", &second, &latch)
-        .unwrap_err();
+    let reasons = partition.prepare(0, TxnId(1), &second, &latch).unwrap_err();
     assert!(matches!(
         reasons[..],
         [
@@ -116,7 +112,6 @@ fn locks_are_found_again_after_a_restart() {
     assert!(partition.locks(5_000).unwrap().is_empty());
     let lock = Lock {
         txn: TXN,
-        anchor: b"anchor".to_vec(),
         at_ms: 5_000,
         keys: 3,
     };

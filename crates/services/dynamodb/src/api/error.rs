@@ -111,7 +111,6 @@ impl ApiError {
     }
 
     /// Adds a member to the answer.
-    #[allow(dead_code, reason = "for operations on items")]
     pub(crate) fn with(mut self, name: &str, value: Value) -> ApiError {
         self.members.insert(name.to_owned(), value);
         self

@@ -2,11 +2,6 @@
 //!
 //! Owns what is said on the wire: names, validation and its order, AWS's words. Must not know where items are.
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "operations on items read maps and nested names, those on tables do not"
-)]
 mod constraints;
 mod context;
 mod counters;

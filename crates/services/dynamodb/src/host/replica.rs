@@ -12,8 +12,7 @@ use quorate_base::{NodeId, Revision, UnixMillis};
 use quorate_consensus::{GroupError, HostedGroup, Voter, VoterId};
 use quorate_dynamo_lang::{Item, Projection};
 use quorate_dynamo_store::{
-    Effect, Evaluated, ItemKey, Latch, Partition, ReadError, ReadItem, WriteAnswer, WriteError,
-    WriteOp,
+    Effect, ItemKey, Latch, Partition, ReadError, ReadItem, WriteAnswer, WriteError, WriteOp,
 };
 
 use crate::host::machine::{Fate, command, fate};
@@ -112,11 +111,7 @@ impl Replica {
                 }
             }
             Op::Write { write, images } => self.write(&write, images).await,
-            Op::Prepare {
-                txn,
-                anchor,
-                writes,
-            } => transactions::prepare(self, txn, &anchor, &writes).await,
+            Op::Prepare { txn, writes } => transactions::prepare(self, txn, &writes).await,
             Op::Finish { txn, commit } => transactions::finish(self, txn, commit).await,
             Op::Decide {
                 txn,
@@ -288,7 +283,8 @@ impl Replica {
             let on_expected = self.partition.expects(std::slice::from_ref(&key));
             let mut evaluated = self.partition.evaluate_after(term, now, op, &latch);
             if evaluated.is_err() && !on_expected {
-                evaluated = self.evaluate_again(now, op, &latch).await?;
+                let look = || self.partition.evaluate(now, op, &latch);
+                evaluated = self.confirmed(look).await?;
             }
             let settling = match evaluated {
                 Ok(mut evaluated) => {
@@ -334,28 +330,8 @@ impl Replica {
         Ok(())
     }
 
-    /// Evaluates a write that was refused once more, as a strong read: a refusal says what the state is, so it must
-    /// be the newest.
-    async fn evaluate_again(
-        &self,
-        now: u64,
-        op: &WriteOp,
-        latch: &Latch,
-    ) -> Result<Result<Evaluated, WriteError>, Refusal> {
-        for _ in 0..READS_MAX {
-            let permit = self.group.read_permit(QUORUM_TIMEOUT).await;
-            let permit = permit.map_err(not_done)?;
-            let again = self.partition.evaluate(now, op, latch);
-            if permit.still_valid() {
-                return Ok(again);
-            }
-        }
-        Err(Refusal::Unavailable(String::from(
-            "the leader's lease ran out during the write",
-        )))
-    }
-
-    /// A strong read of a write's refusal, as `evaluate_again`, for several writes.
+    /// Looks once more at a write that was refused, as a strong read: a refusal says what the state is, so it must be
+    /// the newest.
     pub(crate) async fn confirmed<T>(&self, look: impl Fn() -> T) -> Result<T, Refusal> {
         for _ in 0..READS_MAX {
             let permit = self.group.read_permit(QUORUM_TIMEOUT).await;

@@ -23,7 +23,6 @@ const LOCK_OLD_MS: u64 = 2_000;
 pub(crate) async fn prepare(
     replica: &Arc<Replica>,
     txn: TxnId,
-    anchor: &[u8],
     writes: &[WriteOp],
 ) -> Result<Answer, Refusal> {
     for _ in 0..EVALUATIONS_MAX {
@@ -34,7 +33,7 @@ pub(crate) async fn prepare(
         // A lock must not overtake writes that were evaluated without it.
         replica.drain(&keys).await?;
         let now = UnixMillis::now().0;
-        let look = || replica.partition.prepare(now, txn, anchor, writes, &latch);
+        let look = || replica.partition.prepare(now, txn, writes, &latch);
         let prepared = match look() {
             Ok(prepared) => prepared,
             Err(_) => match replica.confirmed(look).await? {

@@ -93,38 +93,12 @@ impl<'j> Fields<'j> {
         list.iter().map(element).collect::<Result<_, _>>().map(Some)
     }
 
-    /// A map; `shape` is AWS's name for one of its values. Its entries are in the order of the body, and a key can come
-    /// twice: the last counts.
-    pub(crate) fn map(&self, name: &str, shape: &str) -> Result<Option<Fields<'j>>, ApiError> {
-        let Some(value) = self.get(name) else {
-            return Ok(None);
-        };
-        match value {
-            Json::Map(members) => Ok(Some(Fields { members })),
-            Json::List(_) => {
-                let class = match shape {
-                    "String" => String::from("java.lang.String"),
-                    shape => format!("{PACKAGE}.{shape}"),
-                };
-                Err(ApiError::serialization(format!(
-                    "Unrecognized collection type java.util.Map<java.lang.String, {class}>"
-                )))
-            }
-            _ => Err(ApiError::serialization(UNEXPECTED_FIELD)),
-        }
-    }
-
     /// The structure that an element of a list or a value of a map is; `null` has no members.
     pub(crate) fn element(value: &'j Json<'j>, shape: &str) -> Result<Fields<'j>, ApiError> {
         match value {
             Json::Null => Ok(Fields::default()),
             other => structure_of(other, shape, UNEXPECTED_VALUE),
         }
-    }
-
-    /// All members in the order of the body.
-    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = (&'j str, &'j Json<'j>)> {
-        self.members.iter().map(|(name, value)| (&**name, value))
     }
 }
 

@@ -13,11 +13,8 @@ mod violations;
 
 pub(crate) use body::Body;
 pub(crate) use fields::Fields;
-pub(crate) use json::Json;
 pub(crate) use place::Place;
-pub(crate) use table_name::{
-    check_table_name, check_table_name_at, is_table_name, required_table_name, table_of,
-};
+pub(crate) use table_name::{check_table_name, is_table_name, required_table_name, table_of};
 pub(crate) use violations::Violations;
 
 #[cfg(test)]

@@ -184,7 +184,6 @@ async fn prepare_all(
         let (calls, to) = (calls.clone(), part.to.clone());
         let op = Op::Prepare {
             txn,
-            anchor: Vec::new(),
             writes: part.writes.clone(),
         };
         under_way.spawn(async move { (at, calls.write(&to, op).await) });
