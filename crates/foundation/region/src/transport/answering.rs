@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
 
 use tokio::task::AbortHandle;
 
@@ -30,9 +32,21 @@ impl Calls {
         // When the connection has ended, or the caller reads nothing, nobody waits for it.
         let _ = self.outbox.put(call, kind, &[what]);
     }
+
+    fn answer(&self, call: u64, answer: Result<Vec<u8>, String>) {
+        match answer {
+            Ok(answer) if answer.len() > MESSAGE_BYTES_MAX => {
+                let why = format!("the answer is larger than {MESSAGE_BYTES_MAX} bytes");
+                self.say(call, Kind::Refusal, why.as_bytes());
+            }
+            Ok(answer) => self.say(call, Kind::Answer, &answer),
+            Err(why) => self.say(call, Kind::Refusal, why.as_bytes()),
+        }
+    }
 }
 
-/// Answers the calls of one connection, each in a task of its own. When it is dropped they end.
+/// Answers the calls of one connection. What can be answered at once is; what has to wait gets a task of its own. When
+/// this is dropped they end.
 pub(super) struct Answering {
     router: Arc<Router>,
     requester: Requester,
@@ -71,27 +85,35 @@ impl Answering {
     fn begin(&self, frame: Frame) -> io::Result<()> {
         let call = frame.call;
         let (method, question) = frame::split_question(frame.body).map_err(io::Error::other)?;
-        // The task takes itself out of the list under the same lock, so after it was put in.
-        let mut running = self.calls.running();
-        if running.len() >= CALLS_MAX {
-            drop(running);
+        if self.calls.running().len() >= CALLS_MAX {
             let why = "too many calls of one process are under way";
             self.calls.say(call, Kind::Refusal, why.as_bytes());
             return Ok(());
         }
-        let Some(handling) = self
-            .router
-            .handle(&method, self.requester.clone(), question)
-        else {
-            drop(running);
+        let requester = self.requester.clone();
+        let Some(mut handling) = self.router.handle(&method, requester, question) else {
             let why = format!("no method {}", String::from_utf8_lossy(&method));
             self.calls.say(call, Kind::Refusal, why.as_bytes());
             return Ok(());
         };
-        let answering = tokio::spawn(answer(self.calls.clone(), call, handling));
-        running.insert(call, answering.abort_handle());
+        match begin(&mut handling) {
+            Ok(Poll::Ready(answer)) => self.calls.answer(call, answer),
+            Ok(Poll::Pending) => {
+                // The task takes itself out of the list under the same lock, so after it was put in.
+                let mut running = self.calls.running();
+                let waiting = tokio::spawn(wait(self.calls.clone(), call, handling));
+                running.insert(call, waiting.abort_handle());
+            }
+            Err(_) => self.calls.say(call, Kind::GivenUp, &[]),
+        }
         Ok(())
     }
+}
+
+/// Works on an answer until it has to wait for something. Nothing wakes it here: who waits for it looks again first.
+fn begin(handling: &mut Handling) -> std::thread::Result<Poll<Result<Vec<u8>, String>>> {
+    let mut context = Context::from_waker(Waker::noop());
+    catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(&mut context)))
 }
 
 impl Drop for Answering {
@@ -103,21 +125,14 @@ impl Drop for Answering {
     }
 }
 
-async fn answer(calls: Arc<Calls>, call: u64, handling: Handling) {
+async fn wait(calls: Arc<Calls>, call: u64, handling: Handling) {
     let mut given_up = GivenUp {
         calls: &calls,
         call,
         said: false,
     };
-    let answer = handling.await.and_then(|answer| {
-        let fits = answer.len() <= MESSAGE_BYTES_MAX;
-        let too_large = || format!("the answer is larger than {MESSAGE_BYTES_MAX} bytes");
-        fits.then_some(answer).ok_or_else(too_large)
-    });
-    match answer {
-        Ok(answer) => calls.say(call, Kind::Answer, &answer),
-        Err(why) => calls.say(call, Kind::Refusal, why.as_bytes()),
-    }
+    let answer = handling.await;
+    calls.answer(call, answer);
     given_up.said = true;
 }
 

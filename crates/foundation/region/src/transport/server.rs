@@ -64,7 +64,8 @@ pub struct Router {
 }
 
 impl Router {
-    /// Adds a method. An `Err` answer reaches the caller as `CallError::Refused`.
+    /// Adds a method. An `Err` answer reaches the caller as `CallError::Refused`. What `handle` does before it first
+    /// waits holds up the connection's other calls: long work yields first.
     pub fn on<Q, A, F, Fut>(&mut self, method: &'static str, handle: F)
     where
         Q: DeserializeOwned + Send + 'static,
