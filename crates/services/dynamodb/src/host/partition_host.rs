@@ -24,7 +24,7 @@ use crate::model::{PartitionNumber, PartitionRecord};
 use crate::routing::{PartitionCalls, Routes};
 
 /// Longest time between two looks at the catalog and at the partitions that are led here.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a node's DynamoDB goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
