@@ -1,0 +1,5 @@
+//! The ElastiCache API and the caches behind it.
+//!
+//! Owns every rule about caches. Must not know who carries its records or its bytes.
+
+pub mod model;
