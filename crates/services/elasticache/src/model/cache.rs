@@ -1,16 +1,18 @@
 //! One cache: what was asked of it and where it stands.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use quorate_base::UnixMillis;
 use quorate_control::Record;
 
-use crate::model::{MemberNumber, Settings, ShardNumber, Status, Tag, Topology};
+use crate::model::{Member, MemberNumber, Settings, ShardNumber, Status, Tag, Topology};
 
 /// A replication group, or a cache cluster that is in none. Id in the catalog: its identifier, in lower case.
 ///
-/// API handlers write `settings`, `pending`, `orders`, `desired`, `tags` and the status that the answer must show. The
-/// controller and the agents write the rest.
+/// API handlers write `settings`, `pending`, `orders`, `desired`, `tags`, the status that the answer must show, and members
+/// that are asked for: their numbers and ports, not yet their nodes. The controller and the agents write the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cache {
     /// What the API shows it as.
@@ -74,10 +76,20 @@ pub struct PendingChanges {
     pub engine_version: Option<String>,
     /// `AutomaticFailoverEnabled`.
     pub automatic_failover: Option<bool>,
-    /// How many nodes a Memcached cluster is to have, and the ones that are to go.
-    pub nodes: Option<(u16, Vec<MemberNumber>)>,
-    /// Replicas of each shard of a replication group.
+    /// Nodes of a Memcached cluster that are to come and to go.
+    pub nodes: Option<PendingNodes>,
+    /// Replicas that each shard of a replication group is to be reduced to; replicas that come are in the topology at
+    /// once, unplaced, as only the API can reserve their ports.
     pub replicas: Option<u16>,
+}
+
+/// A change of a Memcached cluster's nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingNodes {
+    /// Members that go into the topology, unplaced. Their endpoints are in the endpoint table already.
+    pub add: BTreeMap<MemberNumber, Member>,
+    /// Members that go.
+    pub remove: Vec<MemberNumber>,
 }
 
 impl PendingChanges {

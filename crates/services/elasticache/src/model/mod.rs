@@ -16,7 +16,7 @@ mod subnet_group;
 mod topology;
 
 pub use access::{User, UserGroup, UserStatus};
-pub use cache::{Cache, CacheKind, Desired, Order, PendingChanges};
+pub use cache::{Cache, CacheKind, Desired, Order, PendingChanges, PendingNodes};
 pub use event::{Event, EventSource};
 pub use host::{Engine, EngineVersion, Host};
 pub use parameter_group::ParameterGroup;

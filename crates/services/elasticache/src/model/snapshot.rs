@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub kind: CacheKind,
     /// The cache's settings at the time.
     pub settings: Settings,
+    /// The snapshot that it is a copy of, while it is being copied and after.
+    pub copied_from: Option<String>,
     /// Who asked for it.
     pub source: SnapshotSource,
     /// `SnapshotStatus`.

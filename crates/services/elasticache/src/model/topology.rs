@@ -37,7 +37,7 @@ pub struct Shard {
     pub slots: Vec<SlotRange>,
     /// Everything that runs for it.
     pub members: BTreeMap<MemberNumber, Member>,
-    /// The member that takes writes; none until the controller has placed it, and always none for Memcached.
+    /// The member that takes writes: the first one, from creation on; always none for Memcached.
     pub primary: Option<MemberNumber>,
     /// Raised with each change of primary; 1 at creation.
     pub epoch: Epoch,
@@ -72,8 +72,12 @@ pub struct SlotRange {
 /// One engine process on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Where it runs.
-    pub node: NodeId,
+    /// Where it runs; none until the controller has placed it.
+    pub node: Option<NodeId>,
+    /// The zone that was asked for it, if any.
+    pub zone_asked: Option<ZoneName>,
+    /// When it was asked for.
+    pub created_at: UnixMillis,
     /// How far it is.
     pub state: MemberState,
     /// Where its engine listens, chosen by its node at its first start and kept.
@@ -94,7 +98,7 @@ pub struct Member {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberState {
-    /// Placed; its engine has not run yet.
+    /// Asked for, or placed; its engine has not run yet.
     Placed,
     /// Its engine has answered as what the topology says it is.
     Running,
@@ -102,6 +106,31 @@ pub enum MemberState {
     Leaving,
     /// The node reports that it cannot run; events say why.
     Failed,
+}
+
+impl Member {
+    /// A member that was just asked for, with a port of its own.
+    #[must_use]
+    pub fn asked(endpoint_port: u16, zone_asked: Option<ZoneName>, now: UnixMillis) -> Member {
+        Member {
+            node: None,
+            zone_asked,
+            created_at: now,
+            state: MemberState::Placed,
+            address: None,
+            endpoint_port,
+            incarnation: 0,
+            restarts: 0,
+            started: 0,
+            since: now,
+        }
+    }
+
+    /// The zone that it is in, once it is placed.
+    #[must_use]
+    pub fn zone(&self) -> Option<ZoneName> {
+        self.node.as_ref().map(NodeId::zone)
+    }
 }
 
 impl Shard {
@@ -131,6 +160,6 @@ impl Shard {
     /// The zone of the primary.
     #[must_use]
     pub fn primary_zone(&self) -> Option<ZoneName> {
-        self.primary_member().map(|member| member.node.zone())
+        self.primary_member()?.zone()
     }
 }
