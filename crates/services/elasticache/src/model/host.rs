@@ -48,6 +48,9 @@ impl fmt::Display for Engine {
 pub struct Host {
     /// Engines found on the host, newest version first.
     pub engines: Vec<EngineVersion>,
+    /// Whether the host has a program that can be a Sentinel (`redis-sentinel` or `valkey-sentinel`).
+    #[serde(default)]
+    pub sentinel: bool,
 }
 
 /// An engine that a host can run.

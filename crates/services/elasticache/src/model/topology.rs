@@ -72,6 +72,9 @@ pub struct SlotRange {
 /// One engine process on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
+    /// The cache cluster's identifier, where a user chose one (`CreateCacheCluster` into a group); else it is made of the
+    /// numbers.
+    pub cluster_id: Option<String>,
     /// Where it runs; none until the controller has placed it.
     pub node: Option<NodeId>,
     /// The zone that was asked for it, if any.
@@ -113,6 +116,7 @@ impl Member {
     #[must_use]
     pub fn asked(endpoint_port: u16, zone_asked: Option<ZoneName>, now: UnixMillis) -> Member {
         Member {
+            cluster_id: None,
             node: None,
             zone_asked,
             created_at: now,
