@@ -2,4 +2,7 @@
 //!
 //! Owns every rule about caches. Must not know who carries its records or its bytes.
 
+pub mod controller;
+pub mod decide;
+mod events;
 pub mod model;
