@@ -2,4 +2,5 @@
 //!
 //! Owns every rule about caches. Must not know who carries its records or its bytes.
 
+pub mod decide;
 pub mod model;

@@ -1,0 +1,7 @@
+//! Pure decisions about caches.
+//!
+//! Owns what follows from a record and from what was observed. Must not do I/O or read a clock.
+
+pub mod endpoints;
+#[cfg(test)]
+mod fixture;
