@@ -2,5 +2,6 @@
 //!
 //! Owns every rule about caches. Must not know who carries its records or its bytes.
 
+pub mod catalogue;
 pub mod decide;
 pub mod model;
