@@ -167,10 +167,9 @@ fn subnets(context: &Context<'_>) -> Result<Option<Vec<(String, ZoneName)>>, Ela
             return Err(ElastiCacheError::InvalidSubnet(id));
         }
         let named = zones.iter().find(|zone| id.ends_with(zone.as_str()));
-        if let Some(zone) = named.or_else(|| in_turn.next()) {
-            if subnets.iter().all(|(other, _)| *other != id) {
-                subnets.push((id, zone.clone()));
-            }
+        let known = subnets.iter().any(|(other, _)| *other == id);
+        if !known && let Some(zone) = named.or_else(|| in_turn.next()) {
+            subnets.push((id, zone.clone()));
         }
     }
     Ok(Some(subnets))

@@ -54,12 +54,12 @@ pub(crate) async fn change_waiting(
 ) -> Result<Option<Stored<ParameterGroup>>, ElastiCacheError> {
     let params = &context.params;
     let engine = cache.settings.engine;
-    if let Some(asked) = params.text("Engine") {
-        if engines::engine(asked)? != engine {
-            return Err(ElastiCacheError::InvalidCombination(format!(
-                "A cache of engine {engine} cannot become one of engine {asked} here: make another from a snapshot."
-            )));
-        }
+    if let Some(asked) = params.text("Engine")
+        && engines::engine(asked)? != engine
+    {
+        return Err(ElastiCacheError::InvalidCombination(format!(
+            "A cache of engine {engine} cannot become one of engine {asked} here: make another from a snapshot."
+        )));
     }
     if let Some(name) = params.text("CacheNodeType") {
         let name = check::node_type(name)?.name.to_owned();

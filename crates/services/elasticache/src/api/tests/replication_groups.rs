@@ -3,6 +3,126 @@
 use super::world::{GROUP, World};
 use crate::model::{Auth, Desired, Engine, MemberNumber, Order, ShardNumber, Status};
 
+/// What follows the group's name in a request, the code, and words of the sentence.
+const REFUSALS: &[(&str, &str, &str)] = &[
+    ("a&CacheNodeType=x", "MalformedQueryString", ""),
+    ("a--b", "InvalidParameterValue", "two consecutive hyphens"),
+    ("1a", "InvalidParameterValue", "begin with a letter"),
+    (
+        "a&NumCacheClusters=7",
+        "InvalidParameterValue",
+        "between 1 and 6",
+    ),
+    (
+        "a&NumCacheClusters=0",
+        "InvalidParameterValue",
+        "between 1 and 6",
+    ),
+    (
+        "a&NumNodeGroups=0",
+        "InvalidParameterValue",
+        "between 1 and 500",
+    ),
+    (
+        "a&NumNodeGroups=501",
+        "InvalidParameterValue",
+        "between 1 and 500",
+    ),
+    (
+        "a&ReplicasPerNodeGroup=6",
+        "InvalidParameterValue",
+        "between 0 and 5",
+    ),
+    (
+        "a&AutomaticFailoverEnabled=true",
+        "InvalidParameterCombination",
+        "at least 2",
+    ),
+    (
+        "a&NumCacheClusters=2&MultiAZEnabled=true",
+        "InvalidParameterCombination",
+        "Automatic failover",
+    ),
+    ("a&Engine=oracle", "InvalidParameterValue", "redis, valkey"),
+    (
+        "a&Engine=memcached",
+        "InvalidParameterValue",
+        "CreateCacheCluster",
+    ),
+    (
+        "a&Engine=valkey",
+        "InsufficientCacheClusterCapacity",
+        "valkey-server",
+    ),
+    (
+        "a&EngineVersion=5.0.6",
+        "InvalidParameterCombination",
+        "7.0.15",
+    ),
+    (
+        "a&AuthToken=0123456789abcdef",
+        "InvalidParameterCombination",
+        "TransitEncryptionEnabled",
+    ),
+    (
+        "a&TransitEncryptionEnabled=true&AuthToken=short",
+        "InvalidParameterValue",
+        "AuthToken",
+    ),
+    (
+        "a&UserGroupIds.member.1=g&TransitEncryptionEnabled=true",
+        "UserGroupNotFound",
+        "g",
+    ),
+    ("a&SnapshotName=none", "SnapshotNotFoundFault", "none"),
+    (
+        "a&CacheParameterGroupName=none",
+        "CacheParameterGroupNotFound",
+        "none",
+    ),
+    (
+        "a&CacheParameterGroupName=default.redis6.x",
+        "InvalidParameterCombination",
+        "redis7",
+    ),
+    (
+        "a&CacheSubnetGroupName=none",
+        "CacheSubnetGroupNotFoundFault",
+        "none",
+    ),
+    (
+        "a&PreferredCacheClusterAZs.AvailabilityZone.1=eu-west-1a",
+        "InvalidParameterValue",
+        "us-east-1a",
+    ),
+    (
+        "a&SnapshotRetentionLimit=36",
+        "InvalidParameterValue",
+        "SnapshotRetentionLimit",
+    ),
+    (
+        "a&SnapshotWindow=04:00",
+        "InvalidParameterValue",
+        "SnapshotWindow",
+    ),
+    ("a&Port=80", "InvalidParameterValue", "Port"),
+    (
+        "a&NumNodeGroups=2&AutomaticFailoverEnabled=false",
+        "InvalidParameterValue",
+        "cluster mode",
+    ),
+    (
+        "a&TransitEncryptionEnabled=true&TransitEncryptionMode=preferred",
+        "InvalidParameterCombination",
+        "TLS",
+    ),
+    (
+        "a&PrimaryClusterId=x",
+        "InvalidParameterCombination",
+        "PrimaryClusterId",
+    ),
+];
+
 #[tokio::test]
 async fn creation_writes_members_and_endpoints_together() {
     let world = World::new().await;
@@ -88,124 +208,7 @@ async fn an_available_group_says_all_that_clients_read() {
 async fn bad_input_is_refused_with_a_sentence() {
     let world = World::new().await;
     let token = "&AuthToken=0123456789abcdef";
-    for (more, code, words) in [
-        ("a&CacheNodeType=x", "MalformedQueryString", ""),
-        ("a--b", "InvalidParameterValue", "two consecutive hyphens"),
-        ("1a", "InvalidParameterValue", "begin with a letter"),
-        (
-            "a&NumCacheClusters=7",
-            "InvalidParameterValue",
-            "between 1 and 6",
-        ),
-        (
-            "a&NumCacheClusters=0",
-            "InvalidParameterValue",
-            "between 1 and 6",
-        ),
-        (
-            "a&NumNodeGroups=0",
-            "InvalidParameterValue",
-            "between 1 and 500",
-        ),
-        (
-            "a&NumNodeGroups=501",
-            "InvalidParameterValue",
-            "between 1 and 500",
-        ),
-        (
-            "a&ReplicasPerNodeGroup=6",
-            "InvalidParameterValue",
-            "between 0 and 5",
-        ),
-        (
-            "a&AutomaticFailoverEnabled=true",
-            "InvalidParameterCombination",
-            "at least 2",
-        ),
-        (
-            "a&NumCacheClusters=2&MultiAZEnabled=true",
-            "InvalidParameterCombination",
-            "Automatic failover",
-        ),
-        ("a&Engine=oracle", "InvalidParameterValue", "redis, valkey"),
-        (
-            "a&Engine=memcached",
-            "InvalidParameterValue",
-            "CreateCacheCluster",
-        ),
-        (
-            "a&Engine=valkey",
-            "InsufficientCacheClusterCapacity",
-            "valkey-server",
-        ),
-        (
-            "a&EngineVersion=5.0.6",
-            "InvalidParameterCombination",
-            "7.0.15",
-        ),
-        (
-            "a&AuthToken=0123456789abcdef",
-            "InvalidParameterCombination",
-            "TransitEncryptionEnabled",
-        ),
-        (
-            "a&TransitEncryptionEnabled=true&AuthToken=short",
-            "InvalidParameterValue",
-            "AuthToken",
-        ),
-        (
-            "a&UserGroupIds.member.1=g&TransitEncryptionEnabled=true",
-            "UserGroupNotFound",
-            "g",
-        ),
-        ("a&SnapshotName=none", "SnapshotNotFoundFault", "none"),
-        (
-            "a&CacheParameterGroupName=none",
-            "CacheParameterGroupNotFound",
-            "none",
-        ),
-        (
-            "a&CacheParameterGroupName=default.redis6.x",
-            "InvalidParameterCombination",
-            "redis7",
-        ),
-        (
-            "a&CacheSubnetGroupName=none",
-            "CacheSubnetGroupNotFoundFault",
-            "none",
-        ),
-        (
-            "a&PreferredCacheClusterAZs.AvailabilityZone.1=eu-west-1a",
-            "InvalidParameterValue",
-            "us-east-1a",
-        ),
-        (
-            "a&SnapshotRetentionLimit=36",
-            "InvalidParameterValue",
-            "SnapshotRetentionLimit",
-        ),
-        (
-            "a&SnapshotWindow=04:00",
-            "InvalidParameterValue",
-            "SnapshotWindow",
-        ),
-        ("a&Port=80", "InvalidParameterValue", "Port"),
-        (
-            "a&NumNodeGroups=2&AutomaticFailoverEnabled=false",
-            "InvalidParameterValue",
-            "cluster mode",
-        ),
-        (
-            "a&TransitEncryptionEnabled=true&TransitEncryptionMode=preferred",
-            "InvalidParameterCombination",
-            "TLS",
-        ),
-        (
-            "a&PrimaryClusterId=x",
-            "InvalidParameterCombination",
-            "PrimaryClusterId",
-        ),
-    ] {
+    for (more, code, words) in REFUSALS {
         world.refuses(&format!("{GROUP}{more}"), code, words).await;
     }
     let both = format!("{GROUP}a{token}&UserGroupIds.member.1=g&TransitEncryptionEnabled=true");
