@@ -197,3 +197,38 @@ async fn events_are_found_by_source_and_time() {
         )
         .await;
 }
+
+#[tokio::test]
+async fn groups_that_nobody_uses_go() {
+    let world = World::new().await;
+    world.ok(CREATE).await;
+    world
+        .ok("Action=DeleteCacheParameterGroup&CacheParameterGroupName=mine")
+        .await;
+    let gone = "Action=DescribeCacheParameters&CacheParameterGroupName=mine";
+    world
+        .refuses(gone, "CacheParameterGroupNotFound", "mine")
+        .await;
+    world
+        .ok("Action=CreateCacheSubnetGroup&CacheSubnetGroupName=net&CacheSubnetGroupDescription=d&SubnetIds.member.1=s")
+        .await;
+    let answer = world.ok("Action=DescribeCacheSubnetGroups").await;
+    let names = answer.texts("CacheSubnetGroup/CacheSubnetGroupName");
+    assert_eq!(names, ["default", "net"]);
+    let delete = "Action=DeleteCacheSubnetGroup&CacheSubnetGroupName=";
+    world.ok(&format!("{delete}net")).await;
+    world
+        .refuses(
+            &format!("{delete}net"),
+            "CacheSubnetGroupNotFoundFault",
+            "net",
+        )
+        .await;
+    world
+        .refuses(
+            &format!("{delete}default"),
+            "CacheSubnetGroupInUse",
+            "default",
+        )
+        .await;
+}
