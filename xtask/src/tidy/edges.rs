@@ -56,7 +56,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-dynamo-store",
         ],
     ),
-    ("quorate-elasticache", &["quorate-base", "quorate-control"]),
+    (
+        "quorate-elasticache",
+        &["quorate-base", "quorate-wire", "quorate-control"],
+    ),
     (
         "quorate-gateway",
         &["quorate-base", "quorate-wire", "quorate-control"],

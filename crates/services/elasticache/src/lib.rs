@@ -2,6 +2,8 @@
 //!
 //! Owns every rule about caches. Must not know who carries its records or its bytes.
 
+pub mod api;
+pub mod catalogue;
 pub mod controller;
 pub mod decide;
 mod events;

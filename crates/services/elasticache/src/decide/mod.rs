@@ -1,4 +1,6 @@
-//! What follows from what is known. Pure.
+//! Pure decisions about caches.
+//!
+//! Owns what follows from a record and from what was observed. Must not do I/O or read a clock.
 
 pub mod endpoints;
 #[cfg(test)]

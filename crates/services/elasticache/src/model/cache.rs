@@ -122,6 +122,9 @@ pub enum Order {
     MakePrimary(ShardNumber, MemberNumber),
     /// These members go (`DecreaseReplicaCount` that names them).
     Remove(ShardNumber, Vec<MemberNumber>),
+    /// These shards go, once their slots are elsewhere (`ModifyReplicationGroupShardConfiguration`). Shards that come are
+    /// in the topology at once, unplaced and without slots.
+    RemoveShards(Vec<ShardNumber>),
 }
 
 /// Whether engines should run.
