@@ -49,6 +49,35 @@ impl Host {
         });
     }
 
+    /// Answers a question that a simulated network brought.
+    ///
+    /// # Errors
+    /// What `Caller::call` gives as `Refused`.
+    #[doc(hidden)]
+    pub async fn receive(
+        self: &Arc<Self>,
+        method: &str,
+        question: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        fn read<Q: serde::de::DeserializeOwned>(question: &[u8]) -> Result<Q, String> {
+            postcard::from_bytes(question).map_err(|e| format!("unreadable question: {e}"))
+        }
+        let answer = match method {
+            PULSE => {
+                self.note_heard(read(question)?)?;
+                postcard::to_stdvec(&self.hub.pulse)
+            }
+            BUNDLE => postcard::to_stdvec(&self.answer(read(question)?).await?),
+            PIECE => {
+                self.take_piece(read(question)?).await?;
+                postcard::to_stdvec(&())
+            }
+            INSTALL => postcard::to_stdvec(&self.install(read(question)?).await?),
+            other => return Err(format!("no method {other}")),
+        };
+        Ok(answer.expect("answers are plain data"))
+    }
+
     fn note_heard(&self, pulse: Pulse) -> Result<(), String> {
         if !self.hub.talks_to(pulse.from) {
             return Err(String::from("the link is cut, or this host has stopped"));

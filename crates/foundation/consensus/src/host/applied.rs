@@ -17,6 +17,7 @@ use openraft::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
+use crate::host::blocking;
 use crate::host::log::{DecodeError, GroupLog, decode, encode};
 use crate::host::machine::{Command, DurableMachine};
 use crate::host::poison::Poison;
@@ -214,9 +215,8 @@ impl RaftStateMachine<Types> for Applied {
             }
             Err(io::Error::other("a snapshot was loaded without its mark"))
         };
-        let loaded = tokio::task::spawn_blocking(load).await;
+        let loaded = blocking::run(load).await;
         loaded
-            .map_err(io::Error::other)
             .and_then(|loaded| loaded)
             .and_then(|()| self.log.note_flushed(meta))
             .map_err(|e| self.machine_failed(&e))?;
@@ -244,9 +244,8 @@ pub(crate) struct Flusher {
 impl RaftSnapshotBuilder<Types> for Flusher {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
         let machine = self.machine.clone();
-        let flushed = tokio::task::spawn_blocking(move || machine.flush()).await;
+        let flushed = blocking::run(move || machine.flush()).await;
         flushed
-            .map_err(io::Error::other)
             .and_then(|flushed| flushed)
             .and_then(|()| self.log.note_flushed(&self.meta))
             .map_err(|e| {

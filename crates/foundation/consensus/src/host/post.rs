@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use quorate_region::transport::{CallError, Caller};
+use quorate_region::transport::CallError;
 
 use crate::host::clock::Moment;
 use crate::host::config::{
@@ -23,6 +23,7 @@ use crate::host::messages::{Answer, Ask, BUNDLE, Bundle, BundleAnswer, PULSE, Pu
 use crate::host::poison::Poison;
 use crate::host::registry::Registry;
 use crate::host::types::{AppendRequest, AppendResponse, GroupId};
+use crate::host::way::Way;
 use crate::types::{Voter, VoterId};
 
 /// Longest wait for the answer to a pulse.
@@ -49,7 +50,7 @@ pub(crate) struct Heard {
 pub(crate) struct Hub {
     pub(crate) own: Voter,
     pub(crate) pulse: Pulse,
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) way: Way,
     pub(crate) faults: Arc<Faults>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) poison: Arc<Poison>,
@@ -63,7 +64,7 @@ impl Hub {
     pub(crate) fn new(
         own: Voter,
         incarnation: u64,
-        caller: Arc<Caller>,
+        way: Way,
         faults: Arc<Faults>,
         registry: Arc<Registry>,
         poison: Arc<Poison>,
@@ -73,7 +74,7 @@ impl Hub {
         Hub {
             own,
             pulse: Pulse { from, incarnation },
-            caller,
+            way,
             faults,
             registry,
             poison,
@@ -313,10 +314,9 @@ impl Post {
             asks,
         };
         let answer: BundleAnswer = hub
-            .caller
+            .way
             .call(
-                &self.peer.node,
-                self.peer.address,
+                &self.peer,
                 BUNDLE,
                 &bundle,
                 Duration::from_millis(APPEND_TIMEOUT_MS),
@@ -355,10 +355,9 @@ impl Post {
         let post = self.clone();
         hub.counters.pulses.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
-            let (node, address) = (&post.peer.node, post.peer.address);
             let answer: Result<Pulse, CallError> = hub
-                .caller
-                .call(node, address, PULSE, &hub.pulse, PULSE_TIMEOUT)
+                .way
+                .call(&post.peer, PULSE, &hub.pulse, PULSE_TIMEOUT)
                 .await;
             post.pulsing.store(false, Ordering::Release);
             if let Ok(pulse) = answer

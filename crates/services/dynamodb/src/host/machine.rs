@@ -49,9 +49,11 @@ pub(crate) fn fate(reply: &[u8]) -> io::Result<Fate> {
 
 /// A split that was applied here: the right half has its state and wants its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SplitDone {
-    pub(crate) left: PartitionNumber,
-    pub(crate) right: PartitionNumber,
+pub struct SplitDone {
+    /// The half that was there.
+    pub left: PartitionNumber,
+    /// The one that came to be.
+    pub right: PartitionNumber,
 }
 
 /// Whom a machine tells what it came upon.

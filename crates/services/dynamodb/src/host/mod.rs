@@ -17,8 +17,11 @@ mod partition_host;
 mod removal;
 mod replica;
 mod settling;
+#[doc(hidden)]
+pub mod simulated;
 mod spec;
 mod splits;
 mod transactions;
 
+pub use machine::SplitDone;
 pub use partition_host::{HostConfig, HostError, PartitionHost};
