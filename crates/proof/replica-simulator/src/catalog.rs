@@ -15,6 +15,8 @@ pub(crate) struct Placement {
     pub(crate) voters: BTreeSet<usize>,
     /// The voters, and who is to become one.
     pub(crate) placed: BTreeSet<usize>,
+    /// Nodes that were voters and are not any more: their votes and logs are gone.
+    pub(crate) removed: BTreeSet<usize>,
     /// Nodes that have been there from the beginning.
     pub(crate) founders: BTreeSet<usize>,
     pub(crate) first_voters: BTreeSet<usize>,
@@ -63,6 +65,7 @@ impl Catalog {
             first_voters: nodes.clone(),
             voters: nodes,
             preferred,
+            removed: BTreeSet::new(),
             split_off: None,
             splitting: None,
             changing: false,
@@ -106,12 +109,30 @@ impl Catalog {
             first_voters: record.voters.clone(),
             voters: record.voters.clone(),
             preferred: led_by,
+            removed: BTreeSet::new(),
             split_off: Some(left),
             splitting: None,
             changing: false,
         };
         record.range.last = plan.at - 1;
         self.partitions.insert(right, born);
+    }
+
+    /// The nodes that may take a voter's place: who was removed does not come back, and who has another part of what the
+    /// partition was does not take all of it in.
+    pub(crate) fn spare(&self, number: u64, nodes: usize, removed_return: bool) -> Vec<usize> {
+        let Some(own) = self.partitions.get(&number) else {
+            return Vec::new();
+        };
+        let holds = |node: &usize| {
+            let mut others = self.partitions.iter();
+            own.range.last != own.began_with_last
+                && others.any(|(of, other)| *of != number && other.placed.contains(node))
+        };
+        (0..nodes)
+            .filter(|node| !own.placed.contains(node) && !holds(node))
+            .filter(|node| removed_return || !own.removed.contains(node))
+            .collect()
     }
 
     /// Whether nothing is under way.

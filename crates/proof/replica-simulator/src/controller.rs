@@ -93,15 +93,13 @@ impl Outside {
         }
         let voters = {
             let mut catalog = self.catalog();
-            let Some(placement) = catalog.partitions.get_mut(&number) else {
-                return;
-            };
-            let spare: Vec<usize> = (0..nodes)
-                .filter(|n| !placement.voters.contains(n))
-                .collect();
+            let spare = catalog.spare(number, nodes, self.removed_return);
             if spare.is_empty() {
                 return;
             }
+            let Some(placement) = catalog.partitions.get_mut(&number) else {
+                return;
+            };
             let comes = spare[rng.random_range(0..spare.len())];
             let at = rng.random_range(0..placement.voters.len());
             let goes = placement.voters.iter().nth(at).copied().unwrap_or(0);
@@ -141,6 +139,8 @@ impl Outside {
         if let Ask::Change(_, voters) = ask {
             placement.changing = false;
             placement.placed.clone_from(voters);
+            let gone: Vec<usize> = placement.voters.difference(voters).copied().collect();
+            placement.removed.extend(gone);
             placement.founders.retain(|n| voters.contains(n));
             placement.voters.clone_from(voters);
         }

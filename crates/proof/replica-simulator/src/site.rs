@@ -190,6 +190,13 @@ impl Site {
 
     async fn start(&self, number: u64, placement: &Placement) -> Result<(), String> {
         let id = PartitionId(number);
+        if let Some(left) = placement.split_off
+            && self.replica(left).is_none()
+            && self.catalog().places(left, self.node)
+        {
+            // What it will have is not known before the left half runs.
+            return Ok(());
+        }
         let left = placement.split_off.and_then(|left| self.replica(left));
         let waits_for_split = left.is_some_and(|left| {
             let range = left.partition().spec().range;
@@ -235,7 +242,8 @@ impl Site {
         };
         let found = self.items.store.partition(PartitionId(right));
         let Ok(Some(partition)) = found else { return };
-        if self.replica(right).is_some() || !voters.contains(&self.node) {
+        let placed = self.catalog().places(right, self.node);
+        if self.replica(right).is_some() || !voters.contains(&self.node) || !placed {
             return;
         }
         let origin = Origin {

@@ -166,7 +166,7 @@ impl World {
         let mut world = World {
             rules,
             rng,
-            outside: Outside::new(stage.clone(), catalog.clone()),
+            outside: Outside::new(stage.clone(), catalog.clone(), rules.removed_return),
             people: Clocked::new(1_000)?,
             stage,
             nodes,

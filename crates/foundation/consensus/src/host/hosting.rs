@@ -400,7 +400,15 @@ fn open_replica(
 ) -> Result<(GroupLog, Mark), GroupError> {
     let log = GroupLog::open(id, own, shared).map_err(unavailable)?;
     let mark = match (machine.mark().map_err(unavailable)?, birth) {
-        (Some(bytes), _) => Mark::from_bytes(&bytes).map_err(unavailable)?,
+        (Some(bytes), _) => {
+            let mark = Mark::from_bytes(&bytes).map_err(unavailable)?;
+            // A snapshot was loaded, and what the log knew of it is lost. As below: openraft cuts up to the mark.
+            if !log.reaches(mark.last) {
+                machine.flush().map_err(unavailable)?;
+                log.note_flushed(&mark.meta()).map_err(unavailable)?;
+            }
+            mark
+        }
         (None, None) => Mark::default(),
         (None, Some(birth)) => {
             // Openraft cuts the log up to the mark, and whoever cuts waits until that is flushed.

@@ -117,6 +117,11 @@ impl GroupLog {
         self.state().vote.is_some()
     }
 
+    /// Whether the log's last entry is this one or one behind it.
+    pub(crate) fn reaches(&self, id: Option<LogId>) -> bool {
+        self.state().last >= id
+    }
+
     /// Whether nothing was ever voted for or written.
     pub(crate) fn is_fresh(&self) -> bool {
         let state = self.state();
