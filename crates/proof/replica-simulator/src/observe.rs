@@ -1,21 +1,12 @@
 //! What a run must never show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_oracle::linearizability::Operation;
 
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Breach {
-    /// Two replicas of a partition lead in one term.
-    TwoLeaders {
-        /// The partition.
-        partition: u64,
-        /// The term.
-        term: u64,
-        /// Who led, and who leads too.
-        nodes: (usize, usize),
-    },
     /// Two replicas of a partition hold a lease at one moment.
     TwoLeases {
         /// The partition.
@@ -88,8 +79,8 @@ impl Chain {
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
     applied: BTreeMap<(u64, u64), u64>,
-    leaders: BTreeMap<(u64, u64), usize>,
-    pub(crate) leaderships: u64,
+    /// By partition, term and node.
+    pub(crate) leaderships: BTreeSet<(u64, u64, usize)>,
     pub(crate) snapshots: u64,
 }
 
@@ -105,17 +96,9 @@ impl Observed {
         })
     }
 
-    /// A replica takes itself for the leader of a term.
-    pub(crate) fn leads(&mut self, partition: u64, term: u64, node: usize) -> Option<Breach> {
-        let leaderships = &mut self.leaderships;
-        let known = *self.leaders.entry((partition, term)).or_insert_with(|| {
-            *leaderships += 1;
-            node
-        });
-        (known != node).then_some(Breach::TwoLeaders {
-            partition,
-            term,
-            nodes: (known, node),
-        })
+    /// A replica takes itself for the leader of a term. Openraft orders leaderships by term and voter, so two voters may
+    /// lead in one term, one after the other.
+    pub(crate) fn leads(&mut self, partition: u64, term: u64, node: usize) {
+        self.leaderships.insert((partition, term, node));
     }
 }

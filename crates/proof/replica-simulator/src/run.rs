@@ -105,7 +105,7 @@ fn report(world: &World, recovered_ms: u64) -> Ran {
         hash: scene.hash(),
         acknowledged: history.acknowledged,
         operations: history.operations.len() as u64,
-        leaderships: observed.leaderships,
+        leaderships: observed.leaderships.len() as u64,
         snapshots: observed.snapshots,
         partitions: catalog.partitions.len() as u64,
         messages: scene.messages,

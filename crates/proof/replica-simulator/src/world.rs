@@ -369,7 +369,7 @@ impl World {
                         continue;
                     }
                     let mut observed = self.observed.lock().expect("no holder panics");
-                    breaches.extend(observed.leads(*number, leadership.term, index));
+                    observed.leads(*number, leadership.term, index);
                     if replica.group().holds_lease() {
                         leases.push((*number, index));
                     }

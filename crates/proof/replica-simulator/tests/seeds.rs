@@ -8,6 +8,13 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn one_seed() {
     let seed = number("SEED").unwrap_or(1);
+    if std::env::var_os("RUST_LOG").is_some() {
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .without_time()
+            .with_writer(std::io::stderr)
+            .init();
+    }
     let started = std::time::Instant::now();
     let ran = run_seed(seed, Rules::default()).unwrap();
     if std::env::var_os("STORY").is_some() {

@@ -32,6 +32,8 @@ pub(crate) const FORM_RETRY_MS: std::ops::Range<u64> = 25..45;
 pub(crate) const FORM_TRIES_MAX: u32 = 16;
 /// Stagger of elections after a leader's host came back without its leadership.
 pub(crate) const REELECT_MS: std::ops::Range<u64> = 20..320;
+/// How much longer a replica waits that was seen to have less of the log than others.
+pub(crate) const OUTRANKED_FACTOR: u32 = 3;
 /// How often the host looks for groups that need an election.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 

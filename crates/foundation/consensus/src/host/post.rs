@@ -344,6 +344,16 @@ impl Post {
         }
     }
 
+    /// The peer has more of the group's log than this replica, which asked for its vote: it should lead instead.
+    pub(crate) fn note_outranked(&self, group: GroupId) {
+        if let Some(hub) = self.hub.upgrade()
+            && let Some(cell) = hub.registry.get(group)
+        {
+            let mut look = cell.look.lock().expect("no holder panics");
+            look.note_outranked();
+        }
+    }
+
     /// Sends one pulse, unless the last one is still on its way.
     pub(crate) fn pulse(self: &Arc<Self>) {
         let Some(hub) = self.hub.upgrade() else {
