@@ -43,7 +43,11 @@ impl World {
             let first = all.next().flatten();
             let led = placement.voters.iter().any(|node| {
                 let replica = self.site(*node).and_then(|site| site.replica(*number));
-                replica.is_some_and(|replica| replica.group().leadership().own)
+                let leads = || replica.is_some_and(|replica| replica.group().leadership().own);
+                self.nodes[*node]
+                    .life
+                    .as_ref()
+                    .is_some_and(|life| life.clock.within(leads))
             });
             led && first.is_some() && all.all(|progress| progress == first)
         })
@@ -56,10 +60,12 @@ impl World {
             text += &format!("\npartition {number}: {placement:?}");
             for node in &placement.placed {
                 let replica = self.site(*node).and_then(|site| site.replica(number));
-                let told = replica.map(|replica| {
+                let told = self.nodes[*node].life.as_ref().zip(replica);
+                let told = told.map(|(life, replica)| {
                     let group = replica.group();
                     let members: Vec<_> = group.members().iter().map(|m| m.id()).collect();
-                    (group.leadership(), group.progress(), members)
+                    let leadership = life.clock.within(|| group.leadership());
+                    (leadership, group.progress(), members)
                 });
                 text += &format!("\n  {node}: {told:?} {:?}", self.progress(number, *node));
             }

@@ -83,7 +83,7 @@ impl Clocked {
         });
     }
 
-    fn within<T>(&self, look: impl FnOnce() -> T) -> T {
+    pub(crate) fn within<T>(&self, look: impl FnOnce() -> T) -> T {
         simulate_clock(self.base);
         let _inside = self.runtime.enter();
         look()

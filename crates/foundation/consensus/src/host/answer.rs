@@ -200,6 +200,10 @@ impl Cell {
 
     async fn answer_vote(self: &Arc<Self>, rpc: VoteRequest) -> Answer {
         let candidate = rpc.vote.leader_id;
+        // A candidate above this leader takes nothing from it any more: hear of it, and lead anew.
+        if candidate > self.log.vote().leader_id && self.leading().is_ok() {
+            self.probe();
+        }
         // `save_vote` keeps the promise too; refusing here spares the wait.
         if !self
             .log
@@ -214,14 +218,7 @@ impl Cell {
             });
         }
         match self.raft.vote(rpc).await {
-            Ok(answer) => {
-                // A candidate above this leader takes nothing from it any more: hear of it, and lead anew.
-                let above = !answer.vote_granted && candidate > answer.vote.leader_id;
-                if above && self.leading().is_ok() {
-                    self.probe();
-                }
-                Answer::Vote(answer)
-            }
+            Ok(answer) => Answer::Vote(answer),
             Err(e) => Answer::Refused(e.to_string()),
         }
     }

@@ -64,6 +64,8 @@ pub(crate) const BUNDLE_MESSAGES_MAX: usize = 256;
 pub(crate) const MESSAGES_WAITING_MAX: usize = 16_384;
 /// How long the notice of a commit waits for company; appended entries carry it too.
 pub(crate) const NOTICE_DELAY: Duration = Duration::from_millis(15);
+/// Pause until a notice that did not arrive goes again.
+pub(crate) const NOTICE_AGAIN_AFTER: Duration = Duration::from_millis(400);
 
 /// Bytes of one piece of a snapshot.
 pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1 << 20;
