@@ -281,6 +281,8 @@ impl Replica {
             let now = UnixMillis::now().0;
             // Under the latch what is expected can only come to pass.
             let on_expected = self.partition.expects(std::slice::from_ref(&key));
+            let revision = self.partition.revision();
+            let changes_nothing;
             let mut evaluated = self.partition.evaluate_after(term, now, op, &latch);
             if evaluated.is_err() && !on_expected {
                 let look = || self.partition.evaluate(now, op, &latch);
@@ -289,6 +291,7 @@ impl Replica {
             let settling = match evaluated {
                 Ok(mut evaluated) => {
                     let effect = evaluated.effect.take().unwrap_or_default();
+                    changes_nothing = effect.is_empty();
                     let expected = self.partition.expect(&key, term, &mut evaluated);
                     let settling = self.submit(term, &effect, expected)?;
                     settling.with(wrote(evaluated.answer, images))
@@ -300,6 +303,7 @@ impl Replica {
                 }
                 // Refused for what is only expected: an empty command behind that makes it sure.
                 Err(e) if on_expected => {
+                    changes_nothing = true;
                     let settling = self.submit(term, &[], ())?;
                     settling.with(Answer::NotWritten(e.into()))
                 }
@@ -308,6 +312,16 @@ impl Replica {
             drop(latch);
             let (settled, answer) = settling.wait().await?;
             match settled {
+                Settled::Done if on_expected && changes_nothing => {
+                    // What it was evaluated on was not carried out if a split or a change of the indexes came before
+                    // that in the log. A command with an effect is refused for that itself; an empty one is not.
+                    if !self.partition.holds(&key) {
+                        return Err(Refusal::Elsewhere);
+                    }
+                    if self.partition.revision() == revision {
+                        return Ok(answer);
+                    }
+                }
                 Settled::Done => return Ok(answer),
                 Settled::Again | Settled::Refused => {}
             }
