@@ -118,9 +118,10 @@ impl Catalog {
         self.partitions.insert(right, born);
     }
 
-    /// The nodes that may take a voter's place: who was removed does not come back, and who has another part of what the
-    /// partition was does not take all of it in.
-    pub(crate) fn spare(&self, number: u64, nodes: usize, removed_return: bool) -> Vec<usize> {
+    /// The nodes that may take a voter's place. Not who has another part of what the partition was: it cannot take all of
+    /// it in. And not who was removed, since its vote and its log are gone: a voter that has not heard of the change
+    /// still counts it, and the two could elect a leader that lacks what was committed since.
+    pub(crate) fn spare(&self, number: u64, nodes: usize) -> Vec<usize> {
         let Some(own) = self.partitions.get(&number) else {
             return Vec::new();
         };
@@ -130,8 +131,8 @@ impl Catalog {
                 && others.any(|(of, other)| *of != number && other.placed.contains(node))
         };
         (0..nodes)
-            .filter(|node| !own.placed.contains(node) && !holds(node))
-            .filter(|node| removed_return || !own.removed.contains(node))
+            .filter(|node| !own.placed.contains(node) && !own.removed.contains(node))
+            .filter(|node| !holds(node))
             .collect()
     }
 

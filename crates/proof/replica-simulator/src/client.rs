@@ -56,8 +56,6 @@ pub(crate) struct Outside {
     pub(crate) catalog: Arc<Mutex<Catalog>>,
     pub(crate) history: Arc<Mutex<History>>,
     hints: Arc<Mutex<BTreeMap<u64, usize>>>,
-    /// A broken rule of the controller.
-    pub(crate) removed_return: bool,
 }
 
 /// The answer to a request that was tried as often as it was surely not done.
@@ -112,13 +110,12 @@ pub(crate) fn value_of(item: Option<&Item>) -> Option<u64> {
 }
 
 impl Outside {
-    pub(crate) fn new(stage: Stage, catalog: Arc<Mutex<Catalog>>, removed_return: bool) -> Outside {
+    pub(crate) fn new(stage: Stage, catalog: Arc<Mutex<Catalog>>) -> Outside {
         Outside {
             stage,
             catalog,
             history: Arc::default(),
             hints: Arc::default(),
-            removed_return,
         }
     }
 

@@ -93,7 +93,7 @@ impl Outside {
         }
         let voters = {
             let mut catalog = self.catalog();
-            let spare = catalog.spare(number, nodes, self.removed_return);
+            let spare = catalog.spare(number, nodes);
             if spare.is_empty() {
                 return;
             }

@@ -54,6 +54,9 @@ impl World {
         } else {
             self.rng.random_range(900_000..4_000_000)
         };
+        if self.rules.clocks_apart {
+            return self.isolate(0, now_us + lasts_us);
+        }
         match self.rng.random_range(0..16) {
             0..=3 => self.crash(node, lasts_us),
             4..=6 => self.pause(node, now_us, lasts_us),

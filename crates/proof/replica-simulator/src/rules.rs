@@ -11,8 +11,6 @@ pub struct Rules {
     pub clocks_apart: bool,
     /// A replica that takes itself for the leader reads without a permit.
     pub reads_without_permit: bool,
-    /// A voter that was removed with its log comes back to the same group.
-    pub removed_return: bool,
     /// A machine leaves out a command now and then.
     pub commands_left_out: bool,
 }
