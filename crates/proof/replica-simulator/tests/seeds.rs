@@ -79,7 +79,7 @@ impl Told {
 }
 
 fn begin(seed: u64, broken: &str) -> (u64, Child) {
-    let child = Command::new(std::env::current_exe().unwrap())
+    let child = Command::new(std::env::current_exe().expect("this program"))
         .args(["one_seed", "--exact", "--nocapture"])
         .env("SEED", seed.to_string())
         .env("BROKEN", broken)
@@ -89,12 +89,12 @@ fn begin(seed: u64, broken: &str) -> (u64, Child) {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .expect("this program starts");
     (seed, child)
 }
 
 fn end((seed, child): (u64, Child)) -> Told {
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output().expect("the process ends");
     let all = String::from_utf8_lossy(&output.stderr).into_owned();
     let lines = |head: &str| -> Vec<String> {
         let told = all.lines().filter_map(|line| line.strip_prefix(head));
