@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use quorate_replica_simulator::{Rules, run_seed};
 
 /// Seeds that each build runs.
-const SEEDS_DEFAULT: u64 = 40;
+const SEEDS_DEFAULT: u64 = 60;
 /// Within how many seeds a broken rule must be seen.
 const BROKEN_SEEDS_MAX: u64 = 60;
 
