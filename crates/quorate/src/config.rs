@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) endpoint_wait_ms: u64,
     /// Bytes of items from which a DynamoDB partition is split in two.
     pub(crate) dynamodb_split_bytes: u64,
+    /// How long a node may stay away before its replicas of DynamoDB partitions go elsewhere.
+    pub(crate) dynamodb_replace_after_ms: u64,
 }
 
 impl Default for Config {
@@ -59,6 +61,7 @@ impl Default for Config {
             standby_replace_after_ms: 60_000,
             endpoint_wait_ms: 30_000,
             dynamodb_split_bytes: 1 << 30,
+            dynamodb_replace_after_ms: 300_000,
         }
     }
 }

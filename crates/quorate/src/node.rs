@@ -146,8 +146,12 @@ pub(crate) async fn run(
     tasks.spawn(async move { keeper.keep(keeper_id, voters, caller, view).await });
     tasks.spawn(dynamodb.clone().run(stop.clone()));
     if let Some(replica) = replica.clone() {
+        let dynamodb_config = quorate_dynamodb::controller::ControllerConfig {
+            replace_after: Duration::from_millis(config.dynamodb_replace_after_ms),
+        };
         tasks.spawn(quorate_dynamodb::controller::run_controller(
             replica.clone(),
+            dynamodb_config,
         ));
         let standby_replace_after_ms = config.standby_replace_after_ms;
         tasks.spawn(run_controller(

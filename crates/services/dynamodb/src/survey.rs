@@ -290,6 +290,10 @@ mod tests {
             split_off: None,
             backfilled: Default::default(),
             began_with: None,
+            homes: Default::default(),
+            founders: Vec::new(),
+            joined: Default::default(),
+            moving: None,
         };
         let replies = replies.iter().map(|(z, c)| (node(*z), c.clone())).collect();
         let table = ledger::record(

@@ -18,7 +18,7 @@ use crate::host::machine::Fate;
 use crate::host::partition_host::PartitionHost;
 use crate::host::replica::{Described, Replica};
 use crate::host::spec::{fed_indexes, ttl_attribute};
-use crate::host::{feed, splits, transactions};
+use crate::host::{feed, moves, splits, transactions};
 use crate::messages::Refusal;
 use crate::model::{IndexNumber, PartitionNumber, PartitionRecord, PartitionState, TableRecord};
 use crate::routing::RouteError;
@@ -68,12 +68,18 @@ impl Duties {
     pub(crate) fn look(&mut self, host: &Arc<PartitionHost>, known: &Known) {
         for replica in host.replicas() {
             let leadership = replica.group.leadership();
-            if !leadership.own || replica.busy.load(Ordering::Acquire) {
+            if !leadership.own {
                 continue;
             }
             let Some(record) = known.partition(replica.number) else {
                 continue;
             };
+            if moves::is_due(record, &replica) {
+                start_move(host, &replica);
+            }
+            if replica.busy.load(Ordering::Acquire) {
+                continue;
+            }
             let Some(table) = known.stored_table_of(record) else {
                 continue;
             };
@@ -117,6 +123,25 @@ impl Duties {
         }
         due
     }
+}
+
+/// Changes voters beside the other duties: a newcomer may take long to catch up.
+fn start_move(host: &Arc<PartitionHost>, replica: &Arc<Replica>) {
+    if replica.moves.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let (host, replica) = (host.clone(), replica.clone());
+    tokio::spawn(async move {
+        let driven = moves::drive(&host, &replica).await;
+        replica.moves.store(false, Ordering::Release);
+        match driven {
+            Ok(true) => host.ring(),
+            Ok(false) => {}
+            Err(e) => {
+                tracing::debug!(partition = %replica.number, error = %e, "a move is put off");
+            }
+        }
+    });
 }
 
 /// Whether the partition's indexes or expiry are not as the table has them. Compared once for each revision of the table
@@ -188,7 +213,8 @@ impl Work {
         let (feeds, locked) = (stats.outbox > 0, stats.locks > 0);
         let splits = matches!(record.state, PartitionState::Splitting { .. })
             || (splits::is_due(record, &stats, host.config.split_bytes)
-                && !splits::is_hopeless(replica));
+                && !splits::is_hopeless(replica)
+                && moves::is_settled(record, replica));
         let any = [reports, describes, feeds, expires, locked, splits].contains(&true);
         // Most looks find nothing: records are cloned for the others only.
         (any || !backfills.is_empty()).then(|| Work {

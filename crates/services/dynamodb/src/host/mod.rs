@@ -11,8 +11,10 @@
 
 mod duties;
 mod feed;
+mod home;
 mod known;
 mod machine;
+mod moves;
 mod partition_host;
 mod removal;
 mod replica;

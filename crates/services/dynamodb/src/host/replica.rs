@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use quorate_base::{NodeId, Revision, UnixMillis};
-use quorate_consensus::{GroupError, HostedGroup, Voter, VoterId};
+use quorate_consensus::{GroupError, HostedGroup, VoterId};
 use quorate_dynamo_lang::{Item, Projection};
 use quorate_dynamo_store::{
     Effect, ItemKey, Latch, Partition, ReadError, ReadItem, WriteAnswer, WriteError, WriteOp,
@@ -39,9 +39,10 @@ pub(crate) struct Replica {
     pub(crate) number: PartitionNumber,
     pub(crate) partition: Partition,
     pub(crate) group: HostedGroup,
-    pub(crate) voters: Vec<Voter>,
     /// Whether a task does this replica's duties.
     pub(crate) busy: AtomicBool,
+    /// Whether a task changes the group's voters.
+    pub(crate) moves: AtomicBool,
     /// When the partition was last found to be too large and not to be split.
     pub(crate) indivisible: Mutex<Option<Instant>>,
     /// The last comparison of indexes with the table's.
@@ -71,14 +72,13 @@ impl Replica {
         number: PartitionNumber,
         partition: Partition,
         group: HostedGroup,
-        voters: Vec<Voter>,
     ) -> Replica {
         Replica {
             number,
             partition,
             group,
-            voters,
             busy: AtomicBool::new(false),
+            moves: AtomicBool::new(false),
             indivisible: Mutex::default(),
             described: Mutex::default(),
             ready_term: AtomicU64::new(0),
@@ -206,9 +206,7 @@ impl Replica {
     }
 
     fn node_of(&self, voter: Option<VoterId>) -> Option<NodeId> {
-        let id = voter?;
-        let voter = self.voters.iter().find(|v| v.id() == id)?;
-        Some(voter.node.clone())
+        Some(self.group.member(voter?)?.node)
     }
 
     /// Reads the state, as fresh as it is asked for.
@@ -217,6 +215,11 @@ impl Replica {
         freshness: Freshness,
         read: impl Fn(&Partition) -> Result<T, ReadError>,
     ) -> Result<T, Refusal> {
+        // One that was put here lately has nothing until it is sent the others' state.
+        if !self.group.has_state() {
+            let why = "this replica has no state yet";
+            return Err(Refusal::Unavailable(why.to_owned()));
+        }
         for _ in 0..READS_MAX {
             let permit = match freshness {
                 Freshness::Eventual => None,

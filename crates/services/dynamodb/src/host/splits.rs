@@ -8,6 +8,7 @@
 //! Each arrow can be repeated. Between the second and the third the right half answers under its number, and nobody is
 //! told of it: who asks for it is sent away and asks again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use quorate_control::{CatalogError, Txn};
 use quorate_dynamo_store::{Effect, PartitionId, PartitionStats, SplitPlan};
 
 use crate::host::duties::DutyError;
+use crate::host::moves;
 use crate::host::partition_host::PartitionHost;
 use crate::host::replica::Replica;
 use crate::messages::Refusal;
@@ -28,6 +30,7 @@ const INDIVISIBLE_FOR: Duration = Duration::from_secs(300);
 /// Whether a partition has become too large.
 pub(crate) fn is_due(record: &PartitionRecord, stats: &PartitionStats, split_bytes: u64) -> bool {
     record.state == PartitionState::Serving
+        && record.moving.is_none()
         && stats.bytes >= split_bytes
         && record.range.first < record.range.last
 }
@@ -103,6 +106,10 @@ async fn decide(
     if let PartitionState::Splitting { at, right } = read.record.state {
         return Ok(Some((at, right)));
     }
+    // While replicas move the voters are not those that the right half would begin with.
+    if read.record.moving.is_some() || !moves::is_settled(&read.record, replica) {
+        return Ok(None);
+    }
     let mut numbers = counter.record.clone();
     let right = numbers.next_partition();
     let mut record = read.record.clone();
@@ -155,6 +162,8 @@ async fn publish(
         state: PartitionState::Serving,
         split_off: Some(left),
         began_with: None,
+        founders: Vec::new(),
+        joined: BTreeSet::new(),
         // This node led the left half when it split, so it asks for the right half's votes first.
         preferred: host.config.own.node.clone(),
         ..read.record.clone()
