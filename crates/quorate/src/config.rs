@@ -98,6 +98,10 @@ impl Config {
             "dynamodb_split_bytes: below 65536 a partition splits with each item"
         );
         ensure!(
+            self.dynamodb_replace_after_ms >= 1_000,
+            "dynamodb_replace_after_ms: below 1000 every restart of a node is taken for its loss"
+        );
+        ensure!(
             !self.engine_account.is_empty(),
             "engine_account: must name an account"
         );
@@ -147,6 +151,7 @@ mod tests {
             "endpoint_ports = [9, 2]",
             "standby_loss_ms = 1",
             "dynamodb_split_bytes = 1",
+            "dynamodb_replace_after_ms = 1",
         ] {
             let config: Config = toml::from_str(text).unwrap();
             assert!(config.validate().is_err(), "{text}");

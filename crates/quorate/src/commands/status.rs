@@ -121,11 +121,27 @@ fn partition_row(table: &str, partition: &PartitionSurvey) -> [String; 8] {
         partition.partition.clone(),
         partition.index.clone().unwrap_or_default(),
         partition.first.clone(),
-        String::from(partition.state),
+        state_of(partition),
         leader.unwrap_or_else(|| String::from("none")),
         partition.items.to_string(),
         behind.join("\n"),
     ]
+}
+
+fn state_of(partition: &PartitionSurvey) -> String {
+    let mut told = String::from(partition.state);
+    if let Some(moving) = &partition.moving {
+        told += &if moving.leaves == moving.joins {
+            format!("\n{} is refilled", moving.joins)
+        } else {
+            format!("\n{} goes to {}", moving.leaves, moving.joins)
+        };
+    }
+    if !partition.missing.is_empty() {
+        let missing: Vec<String> = partition.missing.iter().map(ToString::to_string).collect();
+        told += &format!("\ndegraded: {} is missing", missing.join(", "));
+    }
+    told
 }
 
 fn node_row(node: &NodeStatus) -> [String; 6] {

@@ -71,6 +71,19 @@ pub struct PartitionSurvey {
     pub outbox_entries: u64,
     /// Its replicas.
     pub replicas: Vec<ReplicaSurvey>,
+    /// The nodes that do not answer for their replica: it is degraded while there is one.
+    pub missing: Vec<NodeId>,
+    /// A replica that is being put elsewhere, or refilled.
+    pub moving: Option<MoveSurvey>,
+}
+
+/// A replica on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MoveSurvey {
+    /// The node that it leaves.
+    pub leaves: NodeId,
+    /// The node that it goes to: the same, when that has lost what it had.
+    pub joins: NodeId,
 }
 
 /// A replica.
@@ -249,6 +262,16 @@ fn survey_partition(
                 lag_entries: lag(node),
             })
             .collect(),
+        missing: record
+            .replicas
+            .iter()
+            .filter(|node| reply(node).is_none())
+            .cloned()
+            .collect(),
+        moving: record.moving.as_ref().map(|moving| MoveSurvey {
+            leaves: moving.leaves.clone(),
+            joins: moving.joins.clone(),
+        }),
     }
 }
 
@@ -311,6 +334,7 @@ mod tests {
             ('b', counted(false, 100, vec![])),
         ]);
         assert_eq!(shown.leader, Some(node('a')));
+        assert_eq!(shown.missing, [node('c')]);
         assert_eq!(
             (shown.items, shown.bytes, shown.outbox_entries),
             (110, 1_100, 2)
