@@ -96,11 +96,14 @@ impl Replica {
                 projection,
                 freshness,
             } => self.get(&key, projection.as_ref(), freshness).await,
+            // Pages take long, and must not hold up what else came on the connection.
             Op::Query { plan, freshness } => {
+                tokio::task::yield_now().await;
                 let page = self.read(freshness, |p| p.query(&plan)).await?;
                 Ok(Answer::Page(page))
             }
             Op::Scan { plan, freshness } => {
+                tokio::task::yield_now().await;
                 let page = self.read(freshness, |p| p.scan(&plan)).await?;
                 // A range only shrinks: what has it all after the read had it all during the read.
                 let own = self.partition.spec().range;
