@@ -81,6 +81,8 @@ fn show_tables(tables: &[TableSurvey]) {
         "STATE",
         "LEADER",
         "ITEMS",
+        "READS/S",
+        "WRITES/S",
         "ENTRIES BEHIND",
     ];
     let rows = tables.iter().flat_map(|table| {
@@ -102,7 +104,7 @@ fn table_row(table: &TableSurvey) -> [String; 7] {
     ]
 }
 
-fn partition_row(table: &str, partition: &PartitionSurvey) -> [String; 8] {
+fn partition_row(table: &str, partition: &PartitionSurvey) -> [String; 10] {
     let followers = partition
         .replicas
         .iter()
@@ -124,6 +126,8 @@ fn partition_row(table: &str, partition: &PartitionSurvey) -> [String; 8] {
         state_of(partition),
         leader.unwrap_or_else(|| String::from("none")),
         partition.items.to_string(),
+        partition.reads_per_s.to_string(),
+        partition.writes_per_s.to_string(),
         behind.join("\n"),
     ]
 }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::group::{GroupError, Leadership};
 use crate::host::cell::Cell;
 use crate::host::hosting::CAUGHT_UP_WITHIN;
-use crate::host::messages::Ask;
+use crate::host::messages::{Answer, Ask};
 use crate::host::proposer::Proposal;
 use crate::host::read::ReadPermit;
 use crate::host::types::GroupId;
@@ -322,11 +322,19 @@ impl HostedGroup {
     /// `NotLeader` when another leads, `Unavailable` when the voter is unknown or does not answer.
     pub async fn step_down(&self, to: VoterId, timeout: Duration) -> Result<(), GroupError> {
         self.cell.leading()?;
+        self.call_to_lead(to, timeout).await.map(drop)
+    }
+
+    /// Asks another voter to try to become the leader, whoever leads; whether its replica runs and does.
+    ///
+    /// # Errors
+    /// `Unavailable` when the voter is unknown or does not answer.
+    pub async fn call_to_lead(&self, to: VoterId, timeout: Duration) -> Result<bool, GroupError> {
         let unknown = || GroupError::Unavailable(format!("voter {to} is not in the group"));
-        let heir = self.cell.nodes().remove(&to).ok_or_else(unknown)?;
+        let heir = self.member(to).ok_or_else(unknown)?;
         let post = self.cell.hub.post(&heir);
         match tokio::time::timeout(timeout, post.ask(self.cell.id, Ask::Campaign)).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(answer)) => Ok(matches!(answer, Answer::Done)),
             Ok(Err(e)) => Err(GroupError::Unavailable(e.to_string())),
             Err(_) => Err(late(timeout)),
         }

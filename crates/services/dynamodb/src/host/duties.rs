@@ -18,6 +18,7 @@ use crate::host::machine::Fate;
 use crate::host::partition_host::PartitionHost;
 use crate::host::replica::{Described, Replica};
 use crate::host::spec::{fed_indexes, ttl_attribute};
+use crate::host::splits::Reason;
 use crate::host::{feed, moves, splits, transactions};
 use crate::messages::Refusal;
 use crate::model::{IndexNumber, PartitionNumber, PartitionRecord, PartitionState, TableRecord};
@@ -66,7 +67,9 @@ pub(crate) struct Duties {
 impl Duties {
     /// Starts what is due on the partitions that are led here.
     pub(crate) fn look(&mut self, host: &Arc<PartitionHost>, known: &Known) {
+        let now = Instant::now();
         for replica in host.replicas() {
+            replica.heat.look(now.into(), host.config.split_heat);
             let leadership = replica.group.leadership();
             if !leadership.own {
                 continue;
@@ -188,7 +191,7 @@ struct Work {
     expires: bool,
     locked: bool,
     backfills: Vec<IndexNumber>,
-    splits: bool,
+    splits: Option<Reason>,
 }
 
 impl Work {
@@ -211,11 +214,13 @@ impl Work {
             .collect();
         let reports = record.state == PartitionState::Creating;
         let (feeds, locked) = (stats.outbox > 0, stats.locks > 0);
-        let splits = matches!(record.state, PartitionState::Splitting { .. })
-            || (splits::is_due(record, &stats, host.config.split_bytes)
-                && !splits::is_hopeless(replica)
-                && moves::is_settled(record, replica));
-        let any = [reports, describes, feeds, expires, locked, splits].contains(&true);
+        let splits = if matches!(record.state, PartitionState::Splitting { .. }) {
+            // Why it was begun does not matter to its end.
+            Some(Reason::Size)
+        } else {
+            splits::reason(record, replica, &stats, host.config.split_bytes)
+        };
+        let any = [reports, describes, feeds, expires, locked, splits.is_some()].contains(&true);
         // Most looks find nothing: records are cloned for the others only.
         (any || !backfills.is_empty()).then(|| Work {
             reports,
@@ -248,8 +253,8 @@ impl Work {
         if self.locked {
             transactions::end_old(host, replica).await?;
         }
-        if self.splits {
-            splits::drive(host, replica, &self.record).await?;
+        if let Some(reason) = self.splits {
+            splits::drive(host, replica, &self.record, reason).await?;
         }
         if self.feeds {
             feed::drain(host, replica).await?;

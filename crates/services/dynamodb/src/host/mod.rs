@@ -11,6 +11,7 @@
 
 mod duties;
 mod feed;
+mod heat;
 mod home;
 mod known;
 mod machine;
@@ -21,6 +22,8 @@ mod replica;
 mod settling;
 mod spec;
 mod splits;
+mod spread;
 mod transactions;
 
+pub use heat::HeatLimits;
 pub use partition_host::{HostConfig, HostError, PartitionHost};

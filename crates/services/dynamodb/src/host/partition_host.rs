@@ -8,12 +8,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use quorate_consensus::{GroupError, GroupId, Host, Origin, Voter};
+use quorate_base::NodeId;
+use quorate_consensus::{GroupError, GroupId, Host, Origin, Voter, VoterId, voter_id};
 use quorate_control::{Catalog, CatalogError, Txn};
 use quorate_dynamo_store::{Partition, PartitionId, Store, StoreError};
 use quorate_region::transport::{Caller, Requester, Router};
 
 use crate::host::duties::Duties;
+use crate::host::heat::HeatLimits;
 use crate::host::home;
 use crate::host::known::Known;
 use crate::host::machine::{Bells, PartitionMachine, SplitDone};
@@ -38,6 +40,8 @@ pub struct HostConfig {
     pub folder: PathBuf,
     /// Bytes from which a partition is split.
     pub split_bytes: u64,
+    /// Load from which a partition is split.
+    pub split_heat: HeatLimits,
 }
 
 /// Why a node cannot hold partitions.
@@ -67,6 +71,8 @@ pub struct PartitionHost {
     bells: Bells,
     /// Partitions of which something was on disk when the host was opened, and was not removed since.
     leftovers: Mutex<BTreeSet<PartitionNumber>>,
+    /// Who is to lead the right half of a split that is under way, where this node leads the left one.
+    heirs: Mutex<HashMap<PartitionNumber, VoterId>>,
     split_done: Mutex<Option<mpsc::UnboundedReceiver<SplitDone>>>,
 }
 
@@ -101,6 +107,7 @@ impl PartitionHost {
                 splits,
                 work: Arc::new(Notify::new()),
             },
+            heirs: Mutex::default(),
             split_done: Mutex::new(Some(split_done)),
         }))
     }
@@ -322,9 +329,15 @@ impl PartitionHost {
             if self.replica(done.right).is_some() || record.is_some() {
                 return Ok(());
             }
+            let heir = self
+                .heirs
+                .lock()
+                .expect("no holder panics")
+                .remove(&done.right);
+            let leader = left.group.leadership().leader;
             let origin = Origin {
                 voters: done.voters,
-                preferred_leader: left.group.leadership().leader.unwrap_or(0),
+                preferred_leader: heir.or(leader).unwrap_or(0),
             };
             let beginning = Beginning::Split(origin);
             self.launch(done.right, partition, beginning).await
@@ -333,6 +346,15 @@ impl PartitionHost {
         if let Err(e) = started {
             tracing::warn!(partition = %done.right, error = %e, "the right half of a split does not start");
         }
+    }
+
+    /// Notes who is to lead the right half of a split that is about to be made.
+    pub(crate) fn note_heir(&self, right: PartitionNumber, heir: Option<&NodeId>) {
+        let mut heirs = self.heirs.lock().expect("no holder panics");
+        match heir {
+            Some(heir) => heirs.insert(right, voter_id(heir)),
+            None => heirs.remove(&right),
+        };
     }
 
     /// Has the partitions that are led here looked through.

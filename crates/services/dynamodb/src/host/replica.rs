@@ -15,6 +15,7 @@ use quorate_dynamo_store::{
     Effect, ItemKey, Latch, Partition, ReadError, ReadItem, WriteAnswer, WriteError, WriteOp,
 };
 
+use crate::host::heat::Heat;
 use crate::host::machine::{Fate, command, fate};
 use crate::host::settling::{QUORUM_TIMEOUT, Settled, Settling, settled, settled_as};
 use crate::host::transactions;
@@ -45,6 +46,10 @@ pub(crate) struct Replica {
     pub(crate) moves: AtomicBool,
     /// When the partition was last found to be too large and not to be split.
     pub(crate) indivisible: Mutex<Option<Instant>>,
+    /// When it was last found to be hot at one position.
+    pub(crate) indivisible_heat: Mutex<Option<Instant>>,
+    /// How much it is asked for.
+    pub(crate) heat: Heat,
     /// The last comparison of indexes with the table's.
     pub(crate) described: Mutex<Option<Described>>,
     /// The last term in which this replica led with all earlier commands applied.
@@ -80,6 +85,8 @@ impl Replica {
             busy: AtomicBool::new(false),
             moves: AtomicBool::new(false),
             indivisible: Mutex::default(),
+            indivisible_heat: Mutex::default(),
+            heat: Heat::new(Instant::now()),
             described: Mutex::default(),
             ready_term: AtomicU64::new(0),
             buckets: Mutex::default(),
@@ -100,11 +107,17 @@ impl Replica {
             Op::Query { plan, freshness } => {
                 tokio::task::yield_now().await;
                 let page = self.read(freshness, |p| p.query(&plan)).await?;
+                let strong = freshness == Freshness::Strong;
+                let position = || self.partition.position_of_query(&plan);
+                self.heat.note_read(page.bytes, strong, position);
                 Ok(Answer::Page(page))
             }
             Op::Scan { plan, freshness } => {
                 tokio::task::yield_now().await;
                 let page = self.read(freshness, |p| p.scan(&plan)).await?;
+                // A scan asks for all positions alike.
+                let strong = freshness == Freshness::Strong;
+                self.heat.note_read(page.bytes, strong, || None);
                 // A range only shrinks: what has it all after the read had it all during the read.
                 let own = self.partition.spec().range;
                 if own.contains(plan.range.first) && own.contains(plan.range.last) {
@@ -126,6 +139,10 @@ impl Replica {
                 source,
                 entries,
             } => {
+                for entry in &entries {
+                    let bytes = entry.encoded_bytes() as u64;
+                    self.heat.note_write(bytes, || Some(entry.position()));
+                }
                 for source in fences {
                     // What is not fenced could still be overtaken by what the source sent before.
                     if self.command(&Effect::Fence { source }).await? != Settled::Done {
@@ -174,12 +191,15 @@ impl Replica {
 
     fn measure(&self) -> Measured {
         let stats = self.partition.stats();
+        let rates = self.heat.rates();
         Measured {
             leads: self.group.leadership().own,
             applied: self.group.applied_index(),
             items: stats.items,
             bytes: stats.bytes,
             outbox: stats.outbox,
+            reads_per_s: rates.reads,
+            writes_per_s: rates.writes,
         }
     }
 
@@ -259,6 +279,9 @@ impl Replica {
                 tokio::time::sleep(LOOK_PAUSE).await;
                 continue;
             }
+            let strong = freshness == Freshness::Strong;
+            let position = || self.partition.key(key).ok().map(|key| key.position());
+            self.heat.note_read(found.bytes as u64, strong, position);
             let item = match projection {
                 Some(projection) => found.item.map(|item| projection.project(&item)),
                 None => found.item,
@@ -295,6 +318,9 @@ impl Replica {
             let settling = match evaluated {
                 Ok(mut evaluated) => {
                     let effect = evaluated.effect.take().unwrap_or_default();
+                    let answer = &evaluated.answer;
+                    let bytes = answer.old_bytes.max(answer.new_bytes) as u64;
+                    self.heat.note_write(bytes, || Some(key.position()));
                     let expected = self.partition.expect(&key, term, &mut evaluated);
                     let settling = self.submit(term, &effect, expected)?;
                     settling.with(wrote(evaluated.answer, images))
