@@ -302,13 +302,14 @@ impl PartitionHost {
         let machine =
             PartitionMachine::new(partition.clone(), self.store.clone(), self.bells.clone());
         let machine = Arc::new(machine);
+        let joined = matches!(beginning, Beginning::Late);
         let group = match beginning {
             Beginning::Empty(origin) => self.groups.start_group(id, machine, Some(origin)).await,
             Beginning::Split(origin) => self.groups.start_born_group(id, machine, origin).await,
             Beginning::Late => self.groups.start_group(id, machine, None).await,
         };
         let group = group?;
-        let replica = Arc::new(Replica::new(number, partition, group));
+        let replica = Arc::new(Replica::new(number, partition, group, joined));
         let mut replicas = self.replicas.write().expect("no holder panics");
         replicas.insert(number, replica);
         Ok(())

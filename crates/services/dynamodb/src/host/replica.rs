@@ -40,6 +40,8 @@ pub(crate) struct Replica {
     pub(crate) number: PartitionNumber,
     pub(crate) partition: Partition,
     pub(crate) group: HostedGroup,
+    /// Whether it came after the others: it has nothing until it is sent their state, and must not answer with that.
+    joined: bool,
     /// Whether a task does this replica's duties.
     pub(crate) busy: AtomicBool,
     /// Whether a task changes the group's voters.
@@ -77,11 +79,13 @@ impl Replica {
         number: PartitionNumber,
         partition: Partition,
         group: HostedGroup,
+        joined: bool,
     ) -> Replica {
         Replica {
             number,
             partition,
             group,
+            joined,
             busy: AtomicBool::new(false),
             moves: AtomicBool::new(false),
             indivisible: Mutex::default(),
@@ -238,8 +242,7 @@ impl Replica {
         freshness: Freshness,
         read: impl Fn(&Partition) -> Result<T, ReadError>,
     ) -> Result<T, Refusal> {
-        // One that was put here lately has nothing until it is sent the others' state.
-        if !self.group.has_state() {
+        if self.joined && !self.group.has_state() {
             let why = "this replica has no state yet";
             return Err(Refusal::Unavailable(why.to_owned()));
         }
