@@ -6,6 +6,9 @@ import re
 SETS = {"SS", "NS", "BS"}
 # Lists whose order DynamoDB does not promise.
 UNORDERED = {"Responses", "ConsumedCapacity", "AttributeDefinitions", "LocalSecondaryIndexes", "GlobalSecondaryIndexes"}
+_COUNTED = "1 validation error detected: "
+_VALUE_AT = re.compile(r"Value .*? at '([^']*)", re.DOTALL)
+_NEW_AT = re.compile(r"Value at '([^']*)")
 _BRACES = re.compile(r"\{([^{}]*)\}|\[([^\[\]]*)\]")
 
 
@@ -36,6 +39,19 @@ def _message(text):
     return _BRACES.sub(ordered, text)
 
 
+def _one_wording(ours, theirs):
+    """Both sentences without what AWS's newer wording, which the peer speaks and we do not, leaves out or puts in front."""
+    if not (isinstance(ours, str) and isinstance(theirs, str)):
+        return ours, theirs
+    if theirs.startswith(_COUNTED) and not ours.startswith(_COUNTED):
+        theirs = theirs.removeprefix(_COUNTED)
+    if "Value at '" in theirs:
+        ours, theirs = _VALUE_AT.sub(lambda match: f"Value at '{match.group(1).lower()}", ours), _NEW_AT.sub(
+            lambda match: f"Value at '{match.group(1).lower()}", theirs
+        )
+    return ours, theirs
+
+
 def normal(answer, operation):
     """An answer in the form in which it is compared."""
     status, body = answer
@@ -49,7 +65,7 @@ def normal(answer, operation):
 def _template(text):
     """A sentence without what is particular to one request."""
     text = re.sub(r"'[^']*'|\"[^\"]*\"|\{[^{}]*\}", "…", text)
-    text = re.sub(r"[#:][\w.]*|-?\d[\d.eE+-]*", "N", text)
+    text = re.sub(r"[#:]\w[\w.]*|-?\d[\d.eE+-]*", "N", text)
     return re.sub(r"(:|: \w+,?)+$", "", text)[:150]
 
 
@@ -80,6 +96,11 @@ def _where(left, right, place=""):
 def difference(ours, theirs, operation):
     """None, or the class of the difference: what we say, what the peer says."""
     ours, theirs = normal(ours, operation), normal(theirs, operation)
+    if 200 not in (ours[0], theirs[0]):
+        ours[1]["message"], theirs[1]["message"] = _one_wording(ours[1]["message"], theirs[1]["message"])
+        if all("SerializationException" in str(body.get("__type")) for _, body in (ours, theirs)):
+            # The peer says what its own decoder says.
+            ours[1]["message"] = theirs[1]["message"] = ""
     if ours == theirs:
         return None
     if ours[0] == theirs[0] == 200:

@@ -29,7 +29,9 @@ def tables(random):
 
 
 def _break(random, body):
-    part = random.choice([body] + body.get("GlobalSecondaryIndexes", []) + body.get("LocalSecondaryIndexes", []))
+    listed = [body.get("GlobalSecondaryIndexes"), body.get("LocalSecondaryIndexes")]
+    indexes = [index for found in listed if isinstance(found, list) for index in found if index]
+    part = random.choice([body, *indexes])
     how = random.random()
     if how < 0.4:
         part[random.choice(list(part))] = random.choice([None, [], {}, "a", "", 5, [{}], True])
@@ -51,7 +53,7 @@ def _break(random, body):
         )  # fmt: skip
     else:
         body["AttributeDefinitions"] = random.choice(
-            [[], body.get("AttributeDefinitions", []) + [{"AttributeName": "zz", "AttributeType": "S"}],
+            [[], [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "zz", "AttributeType": "S"}],
              [{"AttributeName": "pk", "AttributeType": "BAD"}], [{"AttributeName": "pk"}]]
         )  # fmt: skip
 

@@ -22,12 +22,11 @@ use crate::api::items::write::consumed;
 use crate::api::partiql::batch::code;
 use crate::api::partiql::input::{TransactionInput, shows_old, values};
 use crate::api::partiql::select::one_item;
-use crate::api::partiql::write::{DUPLICATE, Write, existing, returning, table};
+use crate::api::partiql::write::{DUPLICATE, Within, Write, existing, returning, table};
 use crate::routing::TableRoute;
 
 const NOT_BY_KEY: &str =
     "Select statements within ExecuteTransaction must specify the primary key in the where clause.";
-const NO_ITEM: &str = "The provided key element does not match the schema";
 
 /// A statement with its table, if that is there.
 struct Member {
@@ -180,7 +179,7 @@ async fn write_all(
         let show_old = member.show_old;
         let write = member
             .table
-            .and_then(|table| Write::plan(table, member.statement, NO_ITEM));
+            .and_then(|table| Write::plan(table, member.statement, Within::Transaction));
         reasons.push(match write {
             Ok(write) => {
                 inserts.push(write.inserts);
@@ -212,8 +211,8 @@ async fn write_all(
         let name = one.action.position.table.clone();
         by_table.entry(name).or_default().add(&cost);
     }
-    let responses = planned.iter().map(|_| json!({})).collect();
-    Ok(answer(responses, &by_table, report, Side::Write))
+    // Reads have an answer each, writes none (captured from AWS by dynoxide, October 2026).
+    Ok(answer(Vec::new(), &by_table, report, Side::Write))
 }
 
 /// Cancels the transaction when there is a reason.
