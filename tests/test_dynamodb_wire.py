@@ -116,6 +116,8 @@ def test_a_body_of_another_shape(region, api, body, message):
         ('{"S":"a","N":"1"}', "Supplied AttributeValue has more than one datatypes set"),
         ('{"N":"' + "9" * 1000 + '"}', "Attempting to store more than 38 significant digits in a Number"),
         ('{"N":"1e' + "9" * 1000 + '"}', ""),
+        ('{"M":{"":{"S":"a"}}}', "Empty attribute name"),
+        ('{"L":[{"M":{"a":{"M":{"":{"S":"a"}}}}}]}', "Empty attribute name"),
         ('{"SS":[]}', "may not be empty"),
         ('{"NULL":false}', "Null attribute value types must have the value of true"),
         ('{"L":[' * 40 + '{"S":"a"}' + "]}" * 40, "Nesting Levels have exceeded supported limits"),
@@ -126,6 +128,19 @@ def test_a_value_that_is_none(region, api, value, part):
     status, name, message = kind(post(region, "PutItem", put(value)))
     assert (status, name) == (400, VALIDATION)
     assert part in message
+
+
+def test_an_attribute_has_a_name(region, api):
+    nameless = b'{"TableName":"wire","Item":{"pk":{"S":"a"},"":{"S":"a"}}}'
+    assert kind(post(region, "PutItem", nameless)) == (400, VALIDATION, "Empty attribute name")
+    key = b'{"TableName":"wire","Key":{"":{"S":"a"}}}'
+    assert kind(post(region, "GetItem", key)) == (400, VALIDATION, "Empty attribute name")
+
+
+def test_limits_are_read_as_integers(region, api):
+    for limit in ("1.9", "4294967296", "1e2"):
+        assert post(region, "Scan", f'{{"TableName":"wire","Limit":{limit}}}')[0] == 200, limit
+    assert kind(post(region, "Scan", '{"TableName":"wire","Limit":0.9}'))[1] == VALIDATION
 
 
 def test_base64_is_checked(region, api):

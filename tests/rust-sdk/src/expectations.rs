@@ -1,18 +1,18 @@
 //! What is asked, one function each, and what must be answered. A panic names what was not.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, KeySchemaElement, KeyType, KeysAndAttributes, Put,
     PutRequest, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure, ScalarAttributeType,
-    TransactWriteItem, WriteRequest,
+    TableStatus, TransactWriteItem, WriteRequest,
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -50,7 +50,26 @@ pub async fn table_is_made(client: &Client) {
         .send()
         .await
         .expect("CreateTable");
-    client.wait_until_table_exists().table_name(TABLE).wait(WAIT).await.expect("the table is active");
+    until_status(client, Some(TableStatus::Active)).await;
+}
+
+/// Until the table has the status, or is gone. The SDK's own waiters pause for 20 s.
+async fn until_status(client: &Client, wanted: Option<TableStatus>) {
+    let deadline = Instant::now() + WAIT;
+    loop {
+        let found = match client.describe_table().table_name(TABLE).send().await {
+            Ok(answer) => answer.table.and_then(|table| table.table_status),
+            Err(e) => match e.into_service_error() {
+                DescribeTableError::ResourceNotFoundException(_) => None,
+                other => panic!("DescribeTable: {other:?}"),
+            },
+        };
+        if found == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the table is {found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 pub async fn item_is_put_and_got(client: &Client) {
@@ -257,5 +276,5 @@ pub async fn what_is_absent_is_modelled(client: &Client) {
 
 pub async fn table_is_deleted(client: &Client) {
     client.delete_table().table_name(TABLE).send().await.expect("DeleteTable");
-    client.wait_until_table_not_exists().table_name(TABLE).wait(WAIT).await.expect("the table is gone");
+    until_status(client, None).await;
 }
