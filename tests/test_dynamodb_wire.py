@@ -158,6 +158,46 @@ def test_names_that_come_twice_are_answered(region, api):
     assert post(region, "PutItem", put('{"S":"a"}')[:-1] + b',"Other":{"x":1},"ReturnValues":null}')[0] == 200
 
 
+def test_depth_costs_neither_stack_nor_memory(region, api):
+    """Whatever nests is refused, the region goes on, and the gateway's memory stays where it was."""
+    key, deep = '"Key":{"pk":{"S":"a"}}', 100_000
+    table = '"TableName":"wire"'
+    value = '{"L":[' * deep + '{"S":"a"}' + "]}" * deep
+    bodies = [
+        ("DeleteItem", f'{{{table},{key},"ConditionExpression":"{"(" * deep}a = b{")" * deep}"}}'),
+        ("DeleteItem", f'{{{table},{key},"ConditionExpression":"{"NOT " * 1000}a = b"}}'),
+        ("UpdateItem", f'{{{table},{key},"UpdateExpression":"SET a = {"if_not_exists(a," * 250}b{")" * 250}"}}'),
+        ("GetItem", f'{{{table},{key},"ProjectionExpression":"a{".b" * 2000}"}}'),
+        ("GetItem", f'{{{table},{key},"ProjectionExpression":"a{"[0]" * 1300}"}}'),
+        ("Query", f'{{{table},"KeyConditionExpression":"{"(" * deep}a = b"}}'),
+        ("DeleteItem", f'{{{table},{key},"Expected":{{"a":{{"Value":{value}}}}}}}'),
+        ("UpdateItem", f'{{{table},{key},"AttributeUpdates":{{"a":{{"Action":"PUT","Value":{value}}}}}}}'),
+        ("Scan", f'{{{table},"ScanFilter":{{"a":{{"ComparisonOperator":"EQ","AttributeValueList":[{value}]}}}}}}'),
+        ("ExecuteStatement", f'{{"Statement":"INSERT INTO wire VALUE {"[" * 4000}{"]" * 4000}"}}'),
+        ("ExecuteStatement", f'{{"Statement":"SELECT * FROM wire WHERE {"(" * 4000}a = 1{")" * 4000}"}}'),
+        ("ExecuteStatement", f'{{"Statement":"SELECT * FROM wire WHERE {"NOT " * 1900}a = 1"}}'),
+        ("ExecuteStatement", f'{{"Statement":"SELECT * FROM wire WHERE a = ?","Parameters":[{value}]}}'),
+        ("BatchExecuteStatement", f'{{"Statements":[{{"Statement":"DELETE FROM wire","Parameters":[{value}]}}]}}'),
+        ("CreateTable", '{"TableName":' + "[" * deep),
+        ("Unknown", '{"a":' * deep),
+    ]
+    before = None
+    for turn in range(4):
+        for operation, body in bodies:
+            assert post(region, operation, body)[0] in (200, 400), (operation, body[:80])
+        memory = memory_mib(region.process.pid)
+        before = before or memory
+        assert memory < before + 64, f"turn {turn}: {before} to {memory} MiB"
+    assert api.get_item(TableName="wire", Key={"pk": {"S": "absent"}})["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def memory_mib(pid):
+    """What the process has in memory."""
+    with open(f"/proc/{pid}/status") as status:
+        (line,) = [line for line in status if line.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
+
+
 def test_operations_that_are_none(region, api):
     for operation in ("DoSomething", "", "CreateBackup", "DescribeStream", "ListExports", "getitem"):
         answer = post(region, operation, {})

@@ -1,4 +1,4 @@
-"""The differences that were looked at, from known.toml."""
+"""The differences that were looked at, from known.toml: the first entry that fits is told."""
 
 import re
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ class Difference:
     ours: re.Pattern
     theirs: re.Pattern
     asked: re.Pattern
+    verdict: str
     reason: str
     source: str
 
@@ -21,6 +22,7 @@ class Known:
         self.differences = [
             Difference(
                 *(re.compile(entry.get(part, "")) for part in ("operation", "ours", "theirs", "asked")),
+                verdict=entry["verdict"],
                 reason=entry["reason"],
                 source=entry["source"],
             )
@@ -37,5 +39,5 @@ class Known:
                 and (known.ours.search(ours) or known.ours.search(told[0]))
                 and (known.theirs.search(theirs) or known.theirs.search(told[1]))
             ):
-                return f"{known.reason} [{known.source}]"
+                return f"{known.verdict}: {known.reason} [{known.source}]"
         return None
