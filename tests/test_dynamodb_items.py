@@ -597,6 +597,18 @@ def test_batches_have_limits(region, api):
     )
 
 
+def test_a_batch_with_an_item_too_large_writes_nothing(api):
+    fine = {"PutRequest": {"Item": {"pk": {"S": "beside-large"}}}}
+    large = {"PutRequest": {"Item": {"pk": {"S": "large"}, "d": {"S": "x" * ITEM_BYTES_MAX}}}}
+    for requests in ([fine, large], [large, fine]):
+        message = refused(api.batch_write_item, RequestItems={"plain": requests})
+        assert message == "Item size has exceeded the maximum allowed size"
+        assert get(api, "beside-large") is None
+    # A put's size is known before the transaction begins: this is no reason of a cancellation.
+    action = {"Put": {"TableName": "plain", **large["PutRequest"]}}
+    assert refused(api.transact_write_items, TransactItems=[action]) == message
+
+
 def test_an_answer_that_is_too_large_leaves_keys_unprocessed(api):
     names = [f"large{n:02}" for n in range(45)]
     for name in names:

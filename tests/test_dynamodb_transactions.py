@@ -93,6 +93,17 @@ def test_what_is_refused_as_a_whole(api, table, items, words):
     assert (code, status) == ("ValidationException", 400) and words in message
 
 
+def test_a_transaction_holds_4_mb(api, table):
+    data = {"S": "x" * 400_000}
+    items = [{"Put": {"TableName": table, "Item": {"id": {"S": f"big{n}"}, "d": data}}} for n in range(11)]
+    code, status, message = error_of(api.transact_write_items, TransactItems=items)
+    assert (code, status) == ("ValidationException", 400)
+    assert message == "Collection of item sizes in the transaction exceeds the limit of 4 MB"
+    api.transact_write_items(TransactItems=items[:10])
+    for n in range(10):
+        api.delete_item(TableName=table, Key={"id": {"S": f"big{n}"}})
+
+
 def test_costs_twice(api, table):
     asked = {"TransactItems": [put(table, "c1"), put(table, "c2")], "ReturnConsumedCapacity": "TOTAL"}
     cost = api.transact_write_items(**asked)["ConsumedCapacity"]

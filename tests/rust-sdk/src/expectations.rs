@@ -10,9 +10,10 @@ use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, KeySchemaElement, KeyType, KeysAndAttributes, Put,
-    PutRequest, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure, ScalarAttributeType,
-    TableStatus, TransactWriteItem, WriteRequest,
+    AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, KeySchemaElement, KeyType,
+    KeysAndAttributes, Put, PutRequest, ReturnConsumedCapacity, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TableStatus, TransactWriteItem,
+    WriteRequest,
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -30,15 +31,27 @@ fn number(value: usize) -> AttributeValue {
 }
 
 fn key(hash: &str, range: usize) -> Item {
-    HashMap::from([("pk".to_owned(), text(hash)), ("sk".to_owned(), number(range))])
+    HashMap::from([
+        ("pk".to_owned(), text(hash)),
+        ("sk".to_owned(), number(range)),
+    ])
 }
 
 pub async fn table_is_made(client: &Client) {
     let attribute = |name: &str, kind| {
-        AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().expect("complete")
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(kind)
+            .build()
+            .expect("complete")
     };
-    let element =
-        |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("complete");
+    let element = |name: &str, kind| {
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(kind)
+            .build()
+            .expect("complete")
+    };
     client
         .create_table()
         .table_name(TABLE)
@@ -75,9 +88,21 @@ async fn until_status(client: &Client, wanted: Option<TableStatus>) {
 pub async fn item_is_put_and_got(client: &Client) {
     let mut item = key("one", 1);
     item.insert("binary".to_owned(), AttributeValue::B(vec![0, 255].into()));
-    item.insert("list".to_owned(), AttributeValue::L(vec![text("é"), number(7), AttributeValue::Null(true)]));
-    item.insert("map".to_owned(), AttributeValue::M(HashMap::from([("a".to_owned(), AttributeValue::Bool(false))])));
-    item.insert("set".to_owned(), AttributeValue::Ns(vec!["1".to_owned(), "2.5".to_owned()]));
+    item.insert(
+        "list".to_owned(),
+        AttributeValue::L(vec![text("é"), number(7), AttributeValue::Null(true)]),
+    );
+    item.insert(
+        "map".to_owned(),
+        AttributeValue::M(HashMap::from([(
+            "a".to_owned(),
+            AttributeValue::Bool(false),
+        )])),
+    );
+    item.insert(
+        "set".to_owned(),
+        AttributeValue::Ns(vec!["1".to_owned(), "2.5".to_owned()]),
+    );
     let answer = client
         .put_item()
         .table_name(TABLE)
@@ -86,7 +111,9 @@ pub async fn item_is_put_and_got(client: &Client) {
         .send()
         .await
         .expect("PutItem");
-    let units = answer.consumed_capacity().and_then(aws_sdk_dynamodb::types::ConsumedCapacity::capacity_units);
+    let units = answer
+        .consumed_capacity()
+        .and_then(aws_sdk_dynamodb::types::ConsumedCapacity::capacity_units);
     assert_eq!(units, Some(1.0));
     let got = client
         .get_item()
@@ -134,14 +161,23 @@ pub async fn update_returns_what_it_made(client: &Client) {
         .expect("UpdateItem");
     let made = HashMap::from([
         ("count".to_owned(), number(2)),
-        ("map".to_owned(), AttributeValue::M(HashMap::from([("b".to_owned(), text("new"))]))),
+        (
+            "map".to_owned(),
+            AttributeValue::M(HashMap::from([("b".to_owned(), text("new"))])),
+        ),
     ]);
     assert_eq!(answer.attributes, Some(made));
 }
 
 pub async fn query_is_paginated(client: &Client) {
     for at in 0..ROWS {
-        client.put_item().table_name(TABLE).set_item(Some(key("many", at))).send().await.expect("PutItem");
+        client
+            .put_item()
+            .table_name(TABLE)
+            .set_item(Some(key("many", at)))
+            .send()
+            .await
+            .expect("PutItem");
     }
     let mut pages = client
         .query()
@@ -161,8 +197,18 @@ pub async fn query_is_paginated(client: &Client) {
         count += 1;
     }
     assert_eq!(count, 4);
-    assert_eq!(found, (5..ROWS).map(|at| key("many", at)).collect::<Vec<_>>());
-    let mut items = client.scan().table_name(TABLE).limit(10).consistent_read(true).into_paginator().items().send();
+    assert_eq!(
+        found,
+        (5..ROWS).map(|at| key("many", at)).collect::<Vec<_>>()
+    );
+    let mut items = client
+        .scan()
+        .table_name(TABLE)
+        .limit(10)
+        .consistent_read(true)
+        .into_paginator()
+        .items()
+        .send();
     let mut scanned = 0;
     while let Some(item) = items.next().await {
         item.expect("Scan");
@@ -173,7 +219,10 @@ pub async fn query_is_paginated(client: &Client) {
 
 pub async fn batch_is_written_and_read(client: &Client) {
     let write = |at| {
-        let put = PutRequest::builder().set_item(Some(key("batch", at))).build().expect("complete");
+        let put = PutRequest::builder()
+            .set_item(Some(key("batch", at)))
+            .build()
+            .expect("complete");
         WriteRequest::builder().put_request(put).build()
     };
     let answer = client
@@ -188,13 +237,22 @@ pub async fn batch_is_written_and_read(client: &Client) {
         .consistent_read(true)
         .build()
         .expect("complete");
-    let answer = client.batch_get_item().request_items(TABLE, keys).send().await.expect("BatchGetItem");
+    let answer = client
+        .batch_get_item()
+        .request_items(TABLE, keys)
+        .send()
+        .await
+        .expect("BatchGetItem");
     assert_eq!(answer.responses.expect("responses")[TABLE].len(), 5);
 }
 
 pub async fn transaction_is_all_or_nothing(client: &Client) {
     let put = |at| {
-        let put = Put::builder().table_name(TABLE).set_item(Some(key("both", at))).build().expect("complete");
+        let put = Put::builder()
+            .table_name(TABLE)
+            .set_item(Some(key("both", at)))
+            .build()
+            .expect("complete");
         TransactWriteItem::builder().put(put).build()
     };
     let check = ConditionCheck::builder()
@@ -212,7 +270,11 @@ pub async fn transaction_is_all_or_nothing(client: &Client) {
         .expect_err("the condition does not hold");
     match refused.into_service_error() {
         TransactWriteItemsError::TransactionCanceledException(e) => {
-            let codes: Vec<_> = e.cancellation_reasons().iter().map(|reason| reason.code()).collect();
+            let codes: Vec<_> = e
+                .cancellation_reasons()
+                .iter()
+                .map(|reason| reason.code())
+                .collect();
             assert_eq!(codes, [Some("None"), Some("ConditionalCheckFailed")]);
         }
         other => panic!("another error: {other:?}"),
@@ -249,7 +311,11 @@ pub async fn statement_is_executed(client: &Client) {
         .send()
         .await
         .expect("ExecuteStatement");
-    let found: Vec<_> = answer.items().iter().map(|item| item["sk"].clone()).collect();
+    let found: Vec<_> = answer
+        .items()
+        .iter()
+        .map(|item| item["sk"].clone())
+        .collect();
     assert_eq!(found, [number(1), number(2)]);
 }
 
@@ -261,7 +327,10 @@ pub async fn what_is_absent_is_modelled(client: &Client) {
         .send()
         .await
         .expect_err("there is no such table");
-    assert!(matches!(refused.into_service_error(), GetItemError::ResourceNotFoundException(_)));
+    assert!(matches!(
+        refused.into_service_error(),
+        GetItemError::ResourceNotFoundException(_)
+    ));
     let refused = client
         .get_item()
         .table_name(TABLE)
@@ -271,10 +340,18 @@ pub async fn what_is_absent_is_modelled(client: &Client) {
         .expect_err("half of a key");
     let error = refused.into_service_error();
     assert_eq!(error.code(), Some("ValidationException"));
-    assert_eq!(error.message(), Some("The provided key element does not match the schema"));
+    assert_eq!(
+        error.message(),
+        Some("The provided key element does not match the schema")
+    );
 }
 
 pub async fn table_is_deleted(client: &Client) {
-    client.delete_table().table_name(TABLE).send().await.expect("DeleteTable");
+    client
+        .delete_table()
+        .table_name(TABLE)
+        .send()
+        .await
+        .expect("DeleteTable");
     until_status(client, None).await;
 }

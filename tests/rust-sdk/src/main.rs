@@ -45,7 +45,11 @@ fn client() -> Client {
         .credentials_provider(credentials)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .retry_config(RetryConfig::standard().with_max_attempts(5))
-        .timeout_config(TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(OPERATION_TIMEOUT)
+                .build(),
+        )
         .build();
     Client::from_conf(config)
 }

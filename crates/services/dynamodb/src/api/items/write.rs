@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use quorate_dynamo_lang::json::WireItem;
 use quorate_dynamo_lang::{
-    Condition, ConditionKind, ITEM_BYTES_MAX, Item, KeySchema, Placeholders, Update,
+    Condition, ConditionKind, ITEM_BYTES_MAX, Item, KeySchema, Placeholders, Update, item_bytes,
 };
 use quorate_dynamo_store::{WriteAnswer, WriteOp};
 
@@ -185,6 +185,12 @@ pub(crate) fn check_against(
             schema.check_item(item)?;
             for (name, index) in record.index_schemas() {
                 index.check_indexed(name, item)?;
+            }
+            // Here and not only where it is written: a batch is refused as a whole, before any of it is written.
+            if item_bytes(item) > ITEM_BYTES_MAX {
+                return Err(ApiError::validation(
+                    "Item size has exceeded the maximum allowed size",
+                ));
             }
         }
         WriteOp::Update { key, update, .. } => {
