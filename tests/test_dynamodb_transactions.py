@@ -76,6 +76,15 @@ def test_a_token_counts_once(api, table):
         add("2")
 
 
+def test_a_repeated_transaction_costs_its_items_reading(api, table):
+    item = {"id": {"S": "costs"}, "d": {"S": "x" * 5000}}
+    asked = {"TransactItems": [{"Put": {"TableName": table, "Item": item}}], "ClientRequestToken": "costs"}
+    (first,) = api.transact_write_items(**asked, ReturnConsumedCapacity="TOTAL")["ConsumedCapacity"]
+    assert first == {"TableName": table, "CapacityUnits": 10.0, "WriteCapacityUnits": 10.0}
+    (again,) = api.transact_write_items(**asked, ReturnConsumedCapacity="TOTAL")["ConsumedCapacity"]
+    assert again == {"TableName": table, "CapacityUnits": 4.0, "ReadCapacityUnits": 4.0}
+
+
 @pytest.mark.parametrize(
     ("items", "words"),
     [
