@@ -27,7 +27,7 @@ use crate::model::{HomeId, NodeHome, PartitionNumber, PartitionRecord, ReplicaRo
 use crate::routing::{PartitionCalls, Routes};
 
 /// Longest time between two looks at the catalog and at the partitions that are led here.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Pause before the catalog is told again where the replicas of this node are.
 const TELL_AGAIN: Duration = Duration::from_millis(200);
 
