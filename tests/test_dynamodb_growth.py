@@ -9,6 +9,7 @@ import random
 import time
 
 import botocore.exceptions
+import pytest
 from harness.items import dynamodb, make_table
 
 ITEMS = int(os.environ.get("QUORATE_GROWTH_ITEMS", "20000"))
@@ -99,7 +100,7 @@ def look(region, segment, results):
 def run(target, argument_lists):
     """The results of processes that run beside each other."""
     results = FORK.Queue()
-    processes = [FORK.Process(target=target, args=(*arguments, results)) for arguments in argument_lists]
+    processes = [FORK.Process(target=target, args=(*arguments, results), daemon=True) for arguments in argument_lists]
     for process in processes:
         process.start()
     # They must be taken before the processes can end.
@@ -114,13 +115,14 @@ def splits(region):
     return sum(log.read_text(errors="replace").count("a partition is split") for log in logs)
 
 
+@pytest.mark.timeout(240 + ITEMS // 250)
 def test_a_table_grows_while_it_splits_and_loses_and_repeats_nothing(make_region):
     region = make_region(dynamodb_split_bytes=SPLIT_BYTES)
     region.start()
     api = dynamodb(region)
     make_table(api, "grows")
     stop, counted = FORK.Event(), FORK.Queue()
-    counter = FORK.Process(target=count, args=(region, stop, counted))
+    counter = FORK.Process(target=count, args=(region, stop, counted), daemon=True)
     counter.start()
     began = time.monotonic()
     told = run(load, [(region, loader) for loader in range(LOADERS)])
@@ -147,7 +149,8 @@ def test_a_table_grows_while_it_splits_and_loses_and_repeats_nothing(make_region
         f"worst request {max(worst for _, _, worst, _ in told):.3f} s, lost {lost}, repeated {repeated}"
     )
     assert lost == 0 and repeated == 0 and not strange, strange[:5]
-    assert not errors, errors[:5]
+    # On a machine that is full a leader may be taken for lost. What it was asked then is unknown, and counted as that.
+    assert all("it is not known whether it was done" in error for error in errors), errors[:5]
     assert splits(region) >= 8
     for at in range(COUNTERS):
         surely, perhaps = additions["surely"][at], additions["perhaps"][at]

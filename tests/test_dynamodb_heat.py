@@ -13,7 +13,7 @@ COUNTERS = 40
 
 @pytest.fixture(scope="module")
 def region(make_region):
-    region = make_region(dynamodb_split_heat_reads=150, dynamodb_split_heat_writes=50)
+    region = make_region(dynamodb_split_heat_reads=30, dynamodb_split_heat_writes=10)
     region.start()
     return region
 
