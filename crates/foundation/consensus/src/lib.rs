@@ -22,7 +22,7 @@ mod types;
 pub use group::{Group, GroupConfig, GroupError, Leadership};
 pub use host::{
     Command, DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup, Origin, Progress,
-    ReadPermit, Submitted, Traffic,
+    ReadPermit, Submitted, Traffic, voters_at,
 };
 pub use machine::StateMachine;
-pub use types::{Voter, VoterId};
+pub use types::{Voter, VoterId, voter_id};

@@ -26,6 +26,7 @@ mod faults;
 mod guard;
 mod hosted_group;
 mod hosting;
+mod kept_snapshot;
 mod log;
 mod look;
 mod machine;
@@ -41,6 +42,7 @@ mod send_snapshot;
 mod snapshot_file;
 mod types;
 
+pub use applied::voters_at;
 pub use config::{HostConfig, Origin};
 pub use faults::Faults;
 pub use hosted_group::{HostedGroup, Progress, Submitted};

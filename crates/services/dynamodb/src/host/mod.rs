@@ -11,14 +11,19 @@
 
 mod duties;
 mod feed;
+mod heat;
+mod home;
 mod known;
 mod machine;
+mod moves;
 mod partition_host;
 mod removal;
 mod replica;
 mod settling;
 mod spec;
 mod splits;
+mod spread;
 mod transactions;
 
+pub use heat::HeatLimits;
 pub use partition_host::{HostConfig, HostError, PartitionHost};
