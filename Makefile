@@ -11,7 +11,7 @@ BENCH_ARGS :=
 QUORATE_FUZZ_SECONDS ?= 60
 export QUORATE_FUZZ_SECONDS
 
-.PHONY: help up build test install lint unit integration soak growth differential bench bench-dynamodb clean
+.PHONY: help up build test install lint unit simulate integration soak growth differential bench bench-dynamodb clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ unit: ## The tests of the crates.
 		echo 'cargo-nextest is not installed: cargo test --workspace'; \
 		cargo test --workspace --quiet; \
 	fi
+
+# The replicas' simulator is built for speed: it runs a process for each seed.
+simulate: ## Replicas in simulated time, by seed (SEEDS=1000 FROM=1; SEED=7 for one of them, with its story).
+ifdef SEED
+	SEED=$(SEED) STORY=1 cargo test --release --package quorate-replica-simulator one_seed -- --nocapture
+else
+	SEEDS=$(or $(SEEDS),1000) FROM=$(or $(FROM),1) cargo test --release --package quorate-replica-simulator \
+		every_promise -- --nocapture
+endif
 
 integration: build $(VENV)/ready ## The real program, driven from outside (PYTEST_ARGS="-k failover").
 	QUORATE_BIN=$(abspath $(TARGET))/debug/quorate scripts/integration $(PYTHON) $(PYTEST_ARGS)

@@ -70,6 +70,18 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-oracle",
         ],
     ),
+    (
+        "quorate-replica-simulator",
+        &[
+            "quorate-base",
+            "quorate-region",
+            "quorate-consensus",
+            "quorate-dynamo-lang",
+            "quorate-dynamo-store",
+            "quorate-dynamodb",
+            "quorate-oracle",
+        ],
+    ),
     ("quorate-drills", &["quorate-base", "quorate-oracle"]),
     (
         "quorate",

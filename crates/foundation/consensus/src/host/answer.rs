@@ -49,6 +49,35 @@ impl Host {
         });
     }
 
+    /// Answers a question that a simulated network brought.
+    ///
+    /// # Errors
+    /// What `Caller::call` gives as `Refused`.
+    #[doc(hidden)]
+    pub async fn receive(
+        self: &Arc<Self>,
+        method: &str,
+        question: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        fn read<Q: serde::de::DeserializeOwned>(question: &[u8]) -> Result<Q, String> {
+            postcard::from_bytes(question).map_err(|e| format!("unreadable question: {e}"))
+        }
+        let answer = match method {
+            PULSE => {
+                self.note_heard(read(question)?)?;
+                postcard::to_stdvec(&self.hub.pulse)
+            }
+            BUNDLE => postcard::to_stdvec(&self.answer(read(question)?).await?),
+            PIECE => {
+                self.take_piece(read(question)?).await?;
+                postcard::to_stdvec(&())
+            }
+            INSTALL => postcard::to_stdvec(&self.install(read(question)?).await?),
+            other => return Err(format!("no method {other}")),
+        };
+        Ok(answer.expect("answers are plain data"))
+    }
+
     fn note_heard(&self, pulse: Pulse) -> Result<(), String> {
         if !self.hub.talks_to(pulse.from) {
             return Err(String::from("the link is cut, or this host has stopped"));
@@ -185,6 +214,10 @@ impl Cell {
 
     async fn answer_vote(self: &Arc<Self>, rpc: VoteRequest) -> Answer {
         let candidate = rpc.vote.leader_id;
+        // A candidate above this leader takes nothing from it any more: hear of it, and lead anew.
+        if candidate > self.log.vote().leader_id && self.leading().is_ok() {
+            self.probe();
+        }
         // `save_vote` keeps the promise too; refusing here spares the wait.
         if !self
             .log
@@ -199,14 +232,7 @@ impl Cell {
             });
         }
         match self.raft.vote(rpc).await {
-            Ok(answer) => {
-                // A candidate above this leader takes nothing from it any more: hear of it, and lead anew.
-                let above = !answer.vote_granted && candidate > answer.vote.leader_id;
-                if above && self.leading().is_ok() {
-                    self.probe();
-                }
-                Answer::Vote(answer)
-            }
+            Ok(answer) => Answer::Vote(answer),
             Err(e) => Answer::Refused(e.to_string()),
         }
     }

@@ -17,6 +17,7 @@ use openraft::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
+use crate::host::blocking;
 use crate::host::kept_snapshot::KeptSnapshots;
 use crate::host::log::{DecodeError, GroupLog, decode, encode};
 use crate::host::machine::{Command, DurableMachine};
@@ -238,16 +239,14 @@ impl RaftStateMachine<Types> for Applied {
             kept.keep(group, *snapshot, &bytes)?;
             kept.load(group, &*machine)
         };
-        let loaded = tokio::task::spawn_blocking(load).await;
+        let loaded = blocking::run(load).await;
         loaded
-            .map_err(io::Error::other)
             .and_then(|loaded| loaded)
             .and_then(|()| self.log.note_flushed(meta))
             .map_err(|e| self.machine_failed(&e))?;
         let (kept, group) = (self.kept.clone(), self.group);
-        let dropped = tokio::task::spawn_blocking(move || kept.drop_kept(group)).await;
+        let dropped = blocking::run(move || kept.drop_kept(group)).await;
         dropped
-            .map_err(io::Error::other)
             .and_then(|dropped| dropped)
             .map_err(|e| self.machine_failed(&e))?;
         self.mark = mark;
@@ -274,9 +273,8 @@ pub(crate) struct Flusher {
 impl RaftSnapshotBuilder<Types> for Flusher {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
         let machine = self.machine.clone();
-        let flushed = tokio::task::spawn_blocking(move || machine.flush()).await;
+        let flushed = blocking::run(move || machine.flush()).await;
         flushed
-            .map_err(io::Error::other)
             .and_then(|flushed| flushed)
             .and_then(|()| self.log.note_flushed(&self.meta))
             .map_err(|e| {

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::group::{GroupError, Leadership};
 use crate::host::cell::Cell;
+use crate::host::clock::Moment;
 use crate::host::hosting::CAUGHT_UP_WITHIN;
 use crate::host::messages::{Answer, Ask};
 use crate::host::proposer::Proposal;
@@ -149,6 +150,17 @@ impl HostedGroup {
             }
         });
         receiver
+    }
+
+    /// Whether this replica holds a lease: no two of a group ever do at a time.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn holds_lease(&self) -> bool {
+        let Ok(leader) = self.cell.leading() else {
+            return false;
+        };
+        let guard = self.cell.log.guard();
+        guard.lease(leader, Moment::now()).is_some()
     }
 
     /// The voters and learners, as this replica knows them.

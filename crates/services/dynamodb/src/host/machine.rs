@@ -49,11 +49,13 @@ pub(crate) fn fate(reply: &[u8]) -> io::Result<Fate> {
 
 /// A split that was applied here: the right half has its state and wants its group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SplitDone {
-    pub(crate) left: PartitionNumber,
-    pub(crate) right: PartitionNumber,
+pub struct SplitDone {
+    /// The half that was there.
+    pub left: PartitionNumber,
+    /// The one that came to be.
+    pub right: PartitionNumber,
     /// The voters of the left half when its log came to the split: the right half begins with them on each of them.
-    pub(crate) voters: Vec<Voter>,
+    pub voters: Vec<Voter>,
 }
 
 /// Whom a machine tells what it came upon.

@@ -20,10 +20,13 @@ mod partition_host;
 mod removal;
 mod replica;
 mod settling;
+#[doc(hidden)]
+pub mod simulated;
 mod spec;
 mod splits;
 mod spread;
 mod transactions;
 
 pub use heat::HeatLimits;
+pub use machine::SplitDone;
 pub use partition_host::{HostConfig, HostError, PartitionHost};

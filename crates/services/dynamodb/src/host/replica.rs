@@ -313,6 +313,8 @@ impl Replica {
             let now = UnixMillis::now().0;
             // Under the latch what is expected can only come to pass.
             let on_expected = self.partition.expects(std::slice::from_ref(&key));
+            let revision = self.partition.revision();
+            let changes_nothing;
             let mut evaluated = self.partition.evaluate_after(term, now, op, &latch);
             if evaluated.is_err() && !on_expected {
                 let look = || self.partition.evaluate(now, op, &latch);
@@ -324,6 +326,7 @@ impl Replica {
                     let answer = &evaluated.answer;
                     let bytes = answer.old_bytes.max(answer.new_bytes) as u64;
                     self.heat.note_write(bytes, || Some(key.position()));
+                    changes_nothing = effect.is_empty();
                     let expected = self.partition.expect(&key, term, &mut evaluated);
                     let settling = self.submit(term, &effect, expected)?;
                     settling.with(wrote(evaluated.answer, images))
@@ -335,6 +338,7 @@ impl Replica {
                 }
                 // Refused for what is only expected: an empty command behind that makes it sure.
                 Err(e) if on_expected => {
+                    changes_nothing = true;
                     let settling = self.submit(term, &[], ())?;
                     settling.with(Answer::NotWritten(e.into()))
                 }
@@ -343,6 +347,16 @@ impl Replica {
             drop(latch);
             let (settled, answer) = settling.wait().await?;
             match settled {
+                Settled::Done if on_expected && changes_nothing => {
+                    // What it was evaluated on was not carried out if a split or a change of the indexes came before
+                    // that in the log. A command with an effect is refused for that itself; an empty one is not.
+                    if !self.partition.holds(&key) {
+                        return Err(Refusal::Elsewhere);
+                    }
+                    if self.partition.revision() == revision {
+                        return Ok(answer);
+                    }
+                }
                 Settled::Done => return Ok(answer),
                 Settled::Again | Settled::Refused => {}
             }

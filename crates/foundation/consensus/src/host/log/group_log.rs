@@ -15,8 +15,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::cache::{Cache, size};
-use super::codec::{Kind, decode, encode, entry_key, meta_key};
+use super::codec::{DecodeError, Kind, decode, encode, entry_key, meta_key};
 use super::writer::{SharedLog, Write};
+use crate::host::blocking;
 use crate::host::clock::Moment;
 use crate::host::config::{APPEND_BYTES_MAX, APPEND_ENTRIES_MAX};
 use crate::host::guard::Guard;
@@ -42,6 +43,15 @@ struct State {
     appended_at: Moment,
 }
 
+/// Why an entry cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Disk(#[from] fjall::Error),
+    #[error(transparent)]
+    Value(#[from] DecodeError),
+}
+
 fn failed(verb: ErrorVerb, e: &(dyn std::error::Error + 'static)) -> StorageError {
     StorageIOError::new(ErrorSubject::Logs, verb, AnyError::from_dyn(e, None)).into()
 }
@@ -64,9 +74,8 @@ impl GroupLog {
         let vote: Option<Vote> = read_meta(&shared, group, Kind::Vote)?;
         let purged = read_meta(&shared, group, Kind::Purged)?;
         let flushed = read_meta(&shared, group, Kind::Flushed)?;
-        let last = match shared.entries.prefix(group.0.to_be_bytes()).next_back() {
-            Some(item) => {
-                let bytes = item.value().map_err(|e| unreadable(&e))?;
+        let last = match shared.disk.last_entry(group).map_err(|e| unreadable(&e))? {
+            Some(bytes) => {
                 let entry: Entry = decode(&bytes).map_err(|e| unreadable(&e))?;
                 Some(entry.log_id)
             }
@@ -207,15 +216,17 @@ impl GroupLog {
     ) -> Result<Vec<Entry>, StorageError> {
         let mut entries = Vec::new();
         let mut bytes = 0;
-        let range = entry_key(self.group, start)..entry_key(self.group, end);
-        for item in self.shared.entries.range(range) {
-            let value = item.value().map_err(|e| unreadable(&e))?;
+        let (from, to) = (entry_key(self.group, start), entry_key(self.group, end));
+        let take = |value: &[u8]| -> Result<bool, ReadError> {
             bytes += value.len();
             if bytes > bytes_max && !entries.is_empty() {
-                break;
+                return Ok(false);
             }
-            entries.push(decode(&value).map_err(|e| unreadable(&e))?);
-        }
+            entries.push(decode(value)?);
+            Ok(true)
+        };
+        let read = self.shared.disk.entries(from, to, take);
+        read.map_err(|e| unreadable(&e))?;
         Ok(entries)
     }
 
@@ -240,9 +251,7 @@ impl GroupLog {
         let log = self.clone();
         let disk_end = end.min(cached_from);
         let read = move || log.read_disk(start, disk_end, bytes_max);
-        let mut entries = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|e| unreadable(&e))??;
+        let mut entries = blocking::run(read).await.map_err(|e| unreadable(&e))??;
         // Below the log's first entry the disk has none.
         let next = entries.last().map_or(disk_end, |e| e.log_id.index + 1);
         if next == disk_end && disk_end < end {
@@ -276,7 +285,7 @@ fn read_meta<T: DeserializeOwned>(
     group: GroupId,
     kind: Kind,
 ) -> Result<Option<T>, StorageError> {
-    let found = shared.meta.get(meta_key(group, kind));
+    let found = shared.disk.meta(&meta_key(group, kind));
     let Some(bytes) = found.map_err(|e| unreadable(&e))? else {
         return Ok(None);
     };
