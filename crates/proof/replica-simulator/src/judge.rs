@@ -168,10 +168,18 @@ impl World {
                 match &first {
                     None => first = Some((*node, bytes)),
                     Some((_, other)) if *other == bytes => {}
-                    Some((other, _)) => breaches.push(Breach::Unequal {
-                        partition: number,
-                        nodes: (*other, *node),
-                    }),
+                    Some((other, others)) => {
+                        let at = others.iter().zip(&bytes).position(|(a, b)| a != b);
+                        self.stage.note(format!(
+                            "partition {number}: {} and {} bytes, different from {at:?} on",
+                            others.len(),
+                            bytes.len()
+                        ));
+                        breaches.push(Breach::Unequal {
+                            partition: number,
+                            nodes: (*other, *node),
+                        });
+                    }
                 }
             }
         }

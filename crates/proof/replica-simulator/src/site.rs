@@ -232,11 +232,14 @@ impl Site {
 
     async fn start_right_half(&self, done: SplitDone) {
         let (left, right) = (done.left.0, done.right.0);
-        let voters = self
-            .catalog()
-            .partitions
-            .get(&left)
-            .map(|p| p.voters.clone());
+        // Those of the moment of the split, which all replicas have to begin with: no voters change between the decision
+        // and its publication.
+        let voters = {
+            let catalog = self.catalog();
+            let born = catalog.partitions.get(&right).map(|p| &p.first_voters);
+            let parent = || catalog.partitions.get(&left).map(|p| &p.voters);
+            born.or_else(parent).cloned()
+        };
         let (Some(left), Some(voters)) = (self.replica(left), voters) else {
             return;
         };
