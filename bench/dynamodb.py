@@ -1,7 +1,7 @@
 """DynamoDB's figures of docs/benchmarks.md: Quorate and dynoxide under the same load, in turns, in one run.
 
     python bench/dynamodb.py --quorate target/release/quorate --load target/release/examples/dynamodb_load
-        [--dynoxide PATH] [--seconds 5] [--connections 1 16 64] [--only latency]
+        [--dynoxide PATH] [--seconds 5] [--connections 1 16 64] [--only latency] [--plots docs]
 
 Prints Markdown. dynoxide keeps one copy, checks no signature and syncs each write; it is measured when its program is there
 (`cargo install dynoxide-rs`). Needs boto3 (the tests' virtual environment has it).
@@ -18,30 +18,50 @@ from pathlib import Path
 
 import boto3
 from bench import print_machine
-from region import BenchRegion, cpu_seconds, free_port
+from million import million, split_under_load
+from plot import latency_chart
+from region import BenchRegion, free_port
 
 OPS = ("put", "get-strong", "get-eventual", "update-many", "update-hot", "query")
 ITEMS = 10_000
 IDLE_TABLES = 500
+MILLION = 1_000_000
+SPLIT_BYTES = 16 << 20
+PARTS = ("ratios", "latency", "idle", "million", "split")
+PERCENTILES = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms", "p99.9": "p999_ms"}
 
 
 def main():
     args = parse_arguments()
     print_machine()
-    with tempfile.TemporaryDirectory(prefix="quorate-bench-", dir="/tmp") as folder:
-        os.chmod(folder, 0o755)
-        with BenchRegion(args.quorate, Path(folder) / "data") as region, dynoxide(args, Path(folder)) as other:
+    wanted = (args.only,) if args.only else PARTS
+    if set(wanted) - {"split"}:
+        with region_for(args) as (region, folder), dynoxide(args, folder) as other:
             ours = Target(region.endpoint, region.credentials())
             targets = [ours] + ([other] if other else [])
             for target in targets:
                 target.make_table()
                 target.load(args, "put", 16, fill=True)
-            if args.only in (None, "ratios"):
+            if "ratios" in wanted:
                 ratios(args, ours, other)
-            if args.only in (None, "latency"):
+            if "latency" in wanted:
                 latency(args, ours)
-            if args.only in (None, "idle"):
+            if "idle" in wanted:
                 idle(region, ours, args.tables)
+            if "million" in wanted:
+                million(args, region, ours, args.items)
+    if "split" in wanted:
+        with region_for(args, dynamodb_split_bytes=SPLIT_BYTES) as (region, _):
+            split_under_load(args, region, Target(region.endpoint, region.credentials()))
+
+
+@contextlib.contextmanager
+def region_for(args, **settings):
+    """A region with these settings, and the folder that it is in."""
+    with tempfile.TemporaryDirectory(prefix="quorate-bench-", dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        with BenchRegion(args.quorate, Path(folder) / "data", **settings) as region:
+            yield region, Path(folder)
 
 
 def parse_arguments():
@@ -52,7 +72,9 @@ def parse_arguments():
     parser.add_argument("--seconds", type=int, default=5, help="of each case")
     parser.add_argument("--connections", type=int, nargs="+", default=(1, 16, 64))
     parser.add_argument("--tables", type=int, default=IDLE_TABLES, help="idle tables")
-    parser.add_argument("--only", choices=("ratios", "latency", "idle"))
+    parser.add_argument("--items", type=int, default=MILLION, help="of the large table")
+    parser.add_argument("--plots", type=Path, help="the folder that charts of latency go to")
+    parser.add_argument("--only", choices=PARTS)
     args = parser.parse_args()
     args.quorate, args.load = args.quorate.resolve(), args.load.resolve()
     return args
@@ -84,9 +106,10 @@ class Target:
         while self.api.describe_table(TableName=name)["Table"]["TableStatus"] != "ACTIVE":
             time.sleep(0.005)
 
-    def load(self, args, op, connections, fill=False):
-        command = [args.load, "--endpoint", self.endpoint, "--op", op, "--connections", str(connections)]
-        command += ["--items", str(ITEMS), "--seconds", str(args.seconds), *(["--fill"] if fill else [])]
+    def load(self, args, op, connections, fill=False, items=ITEMS, table="bench", seconds=None):
+        command = [args.load, "--endpoint", self.endpoint, "--table", table, "--op", op]
+        command += ["--connections", str(connections), "--items", str(items)]
+        command += ["--seconds", str(seconds or args.seconds), *(["--fill"] if fill else [])]
         environment = {
             **os.environ, "AWS_ACCESS_KEY_ID": self.credentials[0], "AWS_SECRET_ACCESS_KEY": self.credentials[1]
         }
@@ -143,15 +166,19 @@ def ratios(args, ours, other):
 
 
 def latency(args, ours):
+    """Latency by percentile as load rises to saturation."""
     print("\n| operation | connections | /s | p50, ms | p90, ms | p99, ms | p99.9, ms |\n|---|---|---|---|---|---|---|")
     for op in ("put", "get-strong"):
+        points = []
         for connections in (1, 2, 4, 8, 16, 32, 64, 128):
             a = ours.load(args, op, connections)
-            print(
-                f"| {op} | {connections} | {a['per_second']:.0f} | {a['p50_ms']:.2f} | {a['p90_ms']:.2f} "
-                f"| {a['p99_ms']:.2f} | {a['p999_ms']:.2f} |",
-                flush=True,
-            )
+            by_percentile = {name: a[key] for name, key in PERCENTILES.items()}
+            points.append((a["per_second"], by_percentile, f"{connections} connections"))
+            columns = " | ".join(f"{ms:.2f}" for ms in by_percentile.values())
+            print(f"| {op} | {connections} | {a['per_second']:.0f} | {columns} |", flush=True)
+        if args.plots:
+            chart = latency_chart(f"{op}: latency by load, 1 to 128 connections", points, tuple(PERCENTILES))
+            (args.plots / f"latency-{op}.svg").write_text(chart)
 
 
 def idle(region, ours, tables):

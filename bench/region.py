@@ -17,10 +17,10 @@ DRILL_S = 300
 
 
 class BenchRegion:
-    """Started on entry, stopped on exit."""
+    """Started on entry, stopped on exit. `settings` go into its configuration."""
 
-    def __init__(self, binary, data):
-        self.binary, self.data = binary, data
+    def __init__(self, binary, data, **settings):
+        self.binary, self.data, self.settings = binary, data, settings
         self.api_port = free_port()
         self.process = None
 
@@ -28,7 +28,10 @@ class BenchRegion:
         self.data.mkdir(mode=0o755)
         began = time.monotonic()
         self.log = open(self.data.parent / "up.log", "w+")
-        arguments = [self.binary, "up", "--data", self.data, "--api", f"127.0.0.1:{self.api_port}"]
+        config = self.data.parent / "config.toml"
+        config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in self.settings.items()))
+        arguments = [self.binary, "up", "--data", self.data, "--config", config]
+        arguments += ["--api", f"127.0.0.1:{self.api_port}"]
         self.process = subprocess.Popen(arguments, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
         self.rds = None
         while self.rds is None:

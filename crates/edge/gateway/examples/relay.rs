@@ -25,9 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         relay.follow("us-east-1".parse()?, catalog.view().clone());
         let endpoint = Endpoint {
             port,
-            target: Some(target),
+            targets: vec![target],
             epoch: Epoch::FIRST,
             protocol: EndpointProtocol::Postgres,
+            cluster: None,
         };
         catalog
             .commit(Txn::new().insert("example:relay", &endpoint))

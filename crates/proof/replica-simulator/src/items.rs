@@ -174,6 +174,10 @@ impl DurableMachine for Watched {
         self.machine.mark()
     }
 
+    fn is_whole(&self) -> bool {
+        self.machine.is_whole()
+    }
+
     fn apply(&self, commands: &[Command<'_>], mark: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         let mut chain = self.items.chain(self.partition);
         for command in commands {

@@ -298,7 +298,7 @@ impl Site {
             "{}: partition {number} runs ({how}, at {applied})",
             self.node
         ));
-        let replica = SoleReplica::new(PartitionNumber(number), partition, group, Vec::new());
+        let replica = SoleReplica::new(PartitionNumber(number), partition, group);
         let mut replicas = self.replicas.lock().expect("no holder panics");
         replicas.insert(number, replica);
         Ok(())

@@ -24,7 +24,7 @@ mod view;
 
 pub use catalog::{Backend, Boxed, Catalog};
 pub use config::LeaseConfig;
-pub use endpoint::{Endpoint, EndpointPorts, EndpointProtocol};
+pub use endpoint::{ClusterConfiguration, Endpoint, EndpointPorts, EndpointProtocol};
 pub use error::CatalogError;
 pub use lease::Lease;
 pub use messages::{Observations, Session, Sessions};

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::front_door::answer;
 use crate::front_door::body::{self, HeldBody};
 use crate::front_door::config::FrontDoorConfig;
+use crate::front_door::finished::{Finished, Panicked};
 use crate::front_door::keys::{AccessKey, AccessKeys};
 use crate::front_door::pages::{self, MetricsPage};
 
@@ -151,8 +152,7 @@ impl Hall {
         Ok((verified.scope, key))
     }
 
-    /// Calls the service in a task of its own: a client that goes away does not stop a call halfway,
-    /// and a panic costs one answer, not the connection's other requests.
+    /// Calls the service: a client that goes away does not stop a call halfway, and a panic costs one answer.
     async fn call(
         &self,
         service: Arc<dyn Service>,
@@ -160,15 +160,15 @@ impl Hall {
         held: HeldBody,
     ) -> Result<Response<Bytes>, FrontDoorError> {
         let request_id = call.request_id.clone();
-        let task = tokio::spawn(async move {
+        let answer = Finished::new(async move {
             let response = service.call(call).await;
             drop(held);
             response
         });
-        match tokio::time::timeout(self.config.answer_timeout(), task).await {
+        match tokio::time::timeout(self.config.answer_timeout(), answer).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(failed)) => {
-                tracing::error!(%request_id, %failed, "a service stopped in the middle of a call");
+            Ok(Err(Panicked)) => {
+                tracing::error!(%request_id, "a service stopped in the middle of a call");
                 Err(answer::internal_failure())
             }
             Err(_) => Err(answer::no_answer()),

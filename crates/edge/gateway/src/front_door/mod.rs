@@ -13,6 +13,7 @@ mod answer;
 mod body;
 mod config;
 mod exchange;
+mod finished;
 mod keys;
 mod pages;
 mod server;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::relay::cancel::{CANCEL_BYTES, Opening, classify};
 use crate::relay::config::RelayConfig;
 use crate::relay::follow::Line;
+use crate::relay::memcached;
 use crate::relay::pump::pump;
 use crate::relay::slot::{Membership, Slot};
 use crate::relay::stats::add;
@@ -55,13 +56,11 @@ async fn carry_inner(line: &Arc<Line>, mut client: TcpStream, me: &AbortHandle) 
     };
     backend.write_all(&first).await?;
     let stats = &line.shared.stats;
-    let ended = pump(
-        &mut client,
-        &mut backend,
-        &stats.to_target_bytes,
-        &stats.to_client_bytes,
-    );
-    let ended = ended.await;
+    let counts = (&stats.to_target_bytes, &stats.to_client_bytes);
+    let ended = match line.protocol {
+        EndpointProtocol::Memcached => memcached::carry(client, backend, &line.slot, counts).await,
+        _ => pump(&mut client, &mut backend, counts.0, counts.1).await,
+    };
     drop(membership);
     ended
 }
@@ -85,7 +84,7 @@ async fn open<'a>(
     let mut seen = 0;
     let mut opening = match line.protocol {
         EndpointProtocol::Postgres => Opening::Unclear,
-        EndpointProtocol::Opaque => Opening::Session,
+        EndpointProtocol::Opaque | EndpointProtocol::Memcached => Opening::Session,
     };
     let connecting = connect(line, me);
     tokio::pin!(connecting);
@@ -125,22 +124,23 @@ async fn connect<'a>(line: &'a Arc<Line>, me: &AbortHandle) -> (TcpStream, Membe
     let mut targets = slot.subscribe();
     let mut waited = false;
     loop {
-        let target = *targets.borrow_and_update();
+        let held = targets.borrow_and_update().clone();
+        let address = slot.pick(&held);
         let attempt = async {
-            let address = target.address?;
+            let address = address?;
             let limit = Duration::from_millis(config.connect_ms);
             let stream = timeout(limit, TcpStream::connect(address));
             let stream = stream.await.ok()?.ok()?;
             tune(&stream, config, config.unacknowledged_ms).ok()?;
-            Some(stream)
+            Some((stream, address))
         };
-        let stream = tokio::select! {
-            stream = attempt => stream,
+        let connected = tokio::select! {
+            connected = attempt => connected,
             _ = targets.changed() => continue,
         };
-        match stream {
-            Some(stream) => {
-                if let Some(membership) = slot.enter(target, me.clone()) {
+        match connected {
+            Some((stream, address)) => {
+                if let Some(membership) = slot.enter(held.epoch, address, me.clone()) {
                     return (stream, membership);
                 }
             }
@@ -150,7 +150,7 @@ async fn connect<'a>(line: &'a Arc<Line>, me: &AbortHandle) -> (TcpStream, Membe
                     add(&line.shared.stats.waits);
                 }
                 let pause = async {
-                    match target.address {
+                    match address {
                         Some(_) => {
                             tokio::time::sleep(Duration::from_millis(config.connect_pause_ms))
                                 .await;
@@ -170,7 +170,8 @@ async fn connect<'a>(line: &'a Arc<Line>, me: &AbortHandle) -> (TcpStream, Membe
 /// Gives a cancel request to its handler, on the runtime that made the relay.
 fn hand_on_cancel(line: &Arc<Line>, packet: [u8; CANCEL_BYTES]) {
     let shared = &line.shared;
-    let (Some(handler), Some(target)) = (shared.cancels.clone(), line.slot.target().address) else {
+    let target = line.slot.targets().addresses.first().copied();
+    let (Some(handler), Some(target)) = (shared.cancels.clone(), target) else {
         return;
     };
     add(&shared.stats.cancels);

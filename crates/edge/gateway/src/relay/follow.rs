@@ -17,7 +17,7 @@ use crate::relay::config::RelayConfig;
 use crate::relay::lanes::Lanes;
 use crate::relay::listen::listen;
 use crate::relay::ports::Reservations;
-use crate::relay::slot::{Slot, Target};
+use crate::relay::slot::{Slot, Targets};
 use crate::relay::stats::{EndpointReport, RelayStats, RelayStatsRead};
 
 /// What all endpoints share.
@@ -116,14 +116,14 @@ impl Relay {
     pub fn endpoints(&self) -> Vec<EndpointReport> {
         let lines = self.shared.lines();
         let report = |line: &Arc<Line>| {
-            let target = line.slot.target();
+            let targets = line.slot.targets();
             EndpointReport {
                 region: line.region.clone(),
                 id: line.id.clone(),
                 port: line.port,
                 listening: line.listening.load(Ordering::Relaxed),
-                target: target.address,
-                epoch: target.epoch,
+                targets: targets.addresses,
+                epoch: targets.epoch,
                 connections: line.slot.len(),
             }
         };
@@ -163,34 +163,35 @@ impl Shared {
             stays
         });
         for Stored { id, record, .. } in endpoints {
-            let target = Target {
-                address: record.target,
+            let targets = Targets {
+                addresses: record.targets.clone(),
                 epoch: record.epoch,
             };
             let key = (region.clone(), id);
             if let Some(line) = lines.get(&key) {
                 if line.port == record.port && line.protocol == record.protocol {
-                    self.turn(line, target);
+                    self.turn(line, targets);
+                    line.slot.set_cluster(record.cluster);
                     continue;
                 }
                 self.end(line, "endpoint changes its port or protocol");
             }
-            let line = self.begin(&key, &record, target);
+            let line = self.begin(&key, record, targets);
             lines.insert(key, line);
         }
     }
 
-    fn turn(&self, line: &Line, target: Target) {
-        let before = line.slot.target();
-        let cut = line.slot.set(target);
+    fn turn(&self, line: &Line, targets: Targets) {
+        let before = line.slot.targets();
+        let cut = line.slot.set(targets.clone());
         self.stats.cuts.fetch_add(cut as u64, Ordering::Relaxed);
-        if before != target {
+        if before != targets {
             tracing::info!(
                 endpoint = %line.id,
                 region = %line.region,
-                from = ?before.address,
-                to = ?target.address,
-                epoch = %target.epoch,
+                from = ?before.addresses,
+                to = ?targets.addresses,
+                epoch = %targets.epoch,
                 cut,
                 "endpoint turns"
             );
@@ -206,15 +207,17 @@ impl Shared {
     fn begin(
         self: &Arc<Shared>,
         (region, id): &(RegionName, String),
-        record: &Endpoint,
-        target: Target,
+        record: Endpoint,
+        targets: Targets,
     ) -> Arc<Line> {
+        let slot = Slot::new(targets, self.stop.child_token());
+        slot.set_cluster(record.cluster);
         let line = Arc::new(Line {
             region: region.clone(),
             id: id.clone(),
             port: record.port,
             protocol: record.protocol,
-            slot: Slot::new(target, self.stop.child_token()),
+            slot,
             listening: AtomicBool::new(false),
             places: Arc::new(Semaphore::new(self.config.connections_max)),
             shared: Arc::clone(self),

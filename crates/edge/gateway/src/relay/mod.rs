@@ -11,8 +11,8 @@
 //! thread to be woken.
 //!
 //! Invariants
-//! - A connection carries bytes only to the target and epoch that its slot held when it was
-//!   entered there; a change of either ends it at once, whatever it is doing.
+//! - A connection carries bytes only to a target and at an epoch that its slot holds; when either goes it ends at once,
+//!   whatever it is doing.
 //! - A port stays bound from its reservation or its record's appearance until the record goes.
 //! - No wait for a target is longer than `RelayConfig::wait_ms`.
 
@@ -22,6 +22,7 @@ mod connection;
 mod follow;
 mod lanes;
 mod listen;
+mod memcached;
 mod ports;
 mod pump;
 mod slot;

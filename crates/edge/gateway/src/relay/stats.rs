@@ -76,8 +76,8 @@ pub struct EndpointReport {
     pub port: u16,
     /// Whether the port is bound; false while another program holds it.
     pub listening: bool,
-    /// Where its connections go.
-    pub target: Option<SocketAddr>,
+    /// Where connections go.
+    pub targets: Vec<SocketAddr>,
     /// The target's epoch.
     pub epoch: Epoch,
     /// Connections that are open.

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use quorate_base::{Epoch, RegionName};
-use quorate_control::{Boxed, Catalog, Endpoint, EndpointPorts, EndpointProtocol, Txn};
+use quorate_control::{
+    Boxed, Catalog, ClusterConfiguration, Endpoint, EndpointPorts, EndpointProtocol, Txn,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -86,12 +88,27 @@ impl World {
     ) {
         let endpoint = Endpoint {
             port,
-            target,
+            targets: target.into_iter().collect(),
             epoch: Epoch(epoch),
             protocol,
+            cluster: None,
         };
         let txn = Txn::new().put(ID, &endpoint);
         self.catalog.commit(txn).await.unwrap();
+    }
+
+    async fn set_targets(&self, port: u16, targets: &[SocketAddr]) {
+        let endpoint = Endpoint {
+            port,
+            targets: targets.to_vec(),
+            epoch: Epoch(1),
+            protocol: EndpointProtocol::Opaque,
+            cluster: None,
+        };
+        self.catalog
+            .commit(Txn::new().put(ID, &endpoint))
+            .await
+            .unwrap();
     }
 
     /// An endpoint in front of a fresh listener that plays the database.
@@ -370,4 +387,85 @@ async fn connections_beyond_the_bound_are_closed() {
     let _server = accepted(&database).await;
     assert!(ended(&mut client(port).await).await);
     assert_eq!(world.relay.stats().refused, 1);
+}
+
+#[tokio::test]
+async fn connections_are_spread_and_only_those_to_a_target_that_went_are_cut() {
+    let world = world(|_| {}, None);
+    let one = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let two = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (at_one, at_two) = (one.local_addr().unwrap(), two.local_addr().unwrap());
+    let port = world.relay.reserve(0).unwrap();
+    world.set_targets(port, &[at_one, at_two]).await;
+    let mut clients = [client(port).await, client(port).await];
+    let mut to_one = accepted(&one).await;
+    let mut to_two = accepted(&two).await;
+    to_one.write_all(b"1").await.unwrap();
+    to_two.write_all(b"2").await.unwrap();
+    let mut seen = Vec::new();
+    for client in &mut clients {
+        seen.push(client.read_u8().await.unwrap());
+    }
+    world.set_targets(port, &[at_two]).await;
+    for (client, seen) in clients.iter_mut().zip(&seen) {
+        if *seen == b'1' {
+            assert!(ended(client).await);
+        } else {
+            client.write_all(b"still here").await.unwrap();
+            expect(&mut to_two, b"still here").await;
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, b"12");
+    assert_eq!(world.relay.stats().cuts, 1);
+}
+
+#[tokio::test]
+async fn a_configuration_endpoint_tells_the_nodes_and_carries_the_rest() {
+    let world = world(|_| {}, None);
+    let (port, node) = world.endpoint(EndpointProtocol::Memcached).await;
+    let at = node.local_addr().unwrap();
+    let tell = async |version| {
+        let endpoint = Endpoint {
+            port,
+            targets: vec![at],
+            epoch: Epoch(1),
+            protocol: EndpointProtocol::Memcached,
+            cluster: Some(ClusterConfiguration {
+                version,
+                nodes: vec![at],
+            }),
+        };
+        world
+            .catalog
+            .commit(Txn::new().put(ID, &endpoint))
+            .await
+            .unwrap();
+    };
+    tell(1).await;
+    let mut client = client(port).await;
+    let mut server = accepted(&node).await;
+    for version in [1, 2] {
+        tell(version).await;
+        let body = format!("{version}\n{0}|{0}|{1}\n", at.ip(), at.port());
+        let answer = format!("CONFIG cluster 0 {}\r\n{body}\r\nEND\r\n", body.len());
+        // The record reaches the relay by itself: it is asked until it has.
+        let told = async {
+            loop {
+                client
+                    .write_all(b"get a\r\nconfig get cluster\r\n")
+                    .await
+                    .unwrap();
+                expect(&mut server, b"get a\r\nmn\r\n").await;
+                server.write_all(b"END\r\nMN\r\n").await.unwrap();
+                expect(&mut client, b"END\r\n").await;
+                let mut got = vec![0; answer.len()];
+                client.read_exact(&mut got).await.unwrap();
+                if got == answer.as_bytes() {
+                    return;
+                }
+            }
+        };
+        timeout(DEADLINE, told).await.unwrap();
+    }
 }

@@ -16,7 +16,7 @@ use crate::host::hosting::Host;
 use crate::host::messages::{
     Answer, Ask, BUNDLE, Bundle, BundleAnswer, INSTALL, Install, PIECE, PULSE, Piece, Pulse,
 };
-use crate::host::types::{GroupId, Vote, VoteRequest, VoteResponse};
+use crate::host::types::{AppendRequest, GroupId, Vote, VoteRequest, VoteResponse};
 
 /// Longest time in which a replica that was told to lead tries to.
 const CAMPAIGN_TIME: Duration = Duration::from_secs(3);
@@ -151,12 +151,26 @@ impl Host {
     }
 }
 
+/// Whether entries come before which there is none.
+fn is_from_the_beginning(rpc: &AppendRequest) -> bool {
+    rpc.prev_log_id.is_none() && !rpc.entries.is_empty()
+}
+
 impl Cell {
+    /// Whether this replica joined a group that runs, and has nothing yet. What a group's machine begins with is known to
+    /// the voters that form it alone, so the entries alone would not give the same state here.
+    fn needs_a_state(&self) -> bool {
+        self.origin.is_none() && self.log.is_empty()
+    }
+
     async fn answer(self: &Arc<Self>, from: Pulse, ask: Ask) -> Answer {
         if self.loading.load(Ordering::Acquire) && matches!(ask, Ask::Append(_) | Ask::Vote(_)) {
             return Answer::Refused(String::from("a snapshot is being loaded"));
         }
         match ask {
+            Ask::Append(rpc) if self.needs_a_state() && is_from_the_beginning(&rpc) => {
+                Answer::Refused(String::from("a replica that joins begins with a snapshot"))
+            }
             Ask::Append(rpc) => {
                 let leader = rpc.vote.leader_id;
                 match self.raft.append_entries(rpc).await {

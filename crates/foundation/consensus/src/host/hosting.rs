@@ -22,6 +22,7 @@ use crate::host::config::{
     VOTE_TIMEOUT_MS,
 };
 use crate::host::hosted_group::HostedGroup;
+use crate::host::kept_snapshot::KeptSnapshots;
 use crate::host::log::{GroupLog, LogDisk, SharedLog};
 use crate::host::look::{Action, Look};
 use crate::host::machine::DurableMachine;
@@ -41,7 +42,7 @@ const COOL_AFTER: Duration = Duration::from_secs(5);
 /// How often such groups, left peers and given up transfers are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Lag within which a learner counts as caught up.
-const CAUGHT_UP_WITHIN: u64 = 64;
+pub(crate) const CAUGHT_UP_WITHIN: u64 = 64;
 
 /// What a host sent since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,7 @@ pub struct Host {
     pub(crate) poison: Arc<Poison>,
     pub(crate) incoming: Incoming,
     snapshots: Arc<SnapshotSender>,
+    kept: KeptSnapshots,
     log: Arc<SharedLog>,
     config: HostConfig,
     raft_config: Arc<Config>,
@@ -113,9 +115,9 @@ impl Host {
         caller: Arc<Caller>,
     ) -> Result<Arc<Host>, GroupError> {
         let poison = Arc::new(Poison::default());
-        let (log, incoming) = open_folder(folder, &poison, &config).await?;
+        let opened = open_folder(folder, &poison, &config).await?;
         let way = Way::Caller(caller);
-        Ok(Host::begin(own, folder, config, way, poison, (log, incoming)).await)
+        Ok(Host::begin(own, folder, config, way, poison, opened).await)
     }
 
     /// As `open`, in a thread with a simulated clock: the log is on `disk`, calls go through `network`.
@@ -132,9 +134,10 @@ impl Host {
     ) -> Result<Arc<Host>, GroupError> {
         let poison = Arc::new(Poison::default());
         let incoming = Incoming::open(&snapshot_folder(folder)).map_err(unavailable)?;
+        let kept = KeptSnapshots::open(&kept_folder(folder)).map_err(unavailable)?;
         let log = SharedLog::simulated(disk, poison.clone(), config.faults.clone());
         let way = Way::Simulated(network);
-        Ok(Host::begin(own, folder, config, way, poison, (log, incoming)).await)
+        Ok(Host::begin(own, folder, config, way, poison, (log, incoming, kept)).await)
     }
 
     async fn begin(
@@ -143,7 +146,7 @@ impl Host {
         config: HostConfig,
         way: Way,
         poison: Arc<Poison>,
-        (log, incoming): (SharedLog, Incoming),
+        (log, incoming, kept): (SharedLog, Incoming, KeptSnapshots),
     ) -> Arc<Host> {
         let registry = Arc::new(Registry::default());
         let silence = Duration::from_millis(config.silence_ms_min);
@@ -167,6 +170,7 @@ impl Host {
             poison,
             incoming,
             snapshots: Arc::new(snapshots),
+            kept,
             log: Arc::new(log),
             config,
             raft_config: Arc::new(raft_config),
@@ -224,7 +228,8 @@ impl Host {
         self.poison.check().map_err(unavailable)?;
         let _starting = self.begin_start(id)?;
         let (own, shared, opening) = (self.hub.pulse.from, self.log.clone(), machine.clone());
-        let opened = move || open_replica(id, own, shared, &*opening, birth);
+        let kept = self.kept.clone();
+        let opened = move || open_replica(id, own, shared, &kept, &*opening, birth);
         let opened = blocking::run(opened).await;
         let (log, mark) = opened.map_err(unavailable)??;
         let cell = self.make_cell(id, machine, origin, log, mark).await?;
@@ -274,6 +279,8 @@ impl Host {
             self.flush.clone(),
         ));
         let state_machine = Applied {
+            group: id,
+            kept: self.kept.clone(),
             machine: machine.clone(),
             log: log.clone(),
             mark,
@@ -354,7 +361,8 @@ impl Host {
         let (own, shared) = (self.hub.pulse.from, self.log.clone());
         let opened = blocking::run(move || GroupLog::open(id, own, shared)).await;
         let log = opened.map_err(unavailable)?.map_err(unavailable)?;
-        log.forget().await.map_err(unavailable)
+        log.forget().await.map_err(unavailable)?;
+        self.kept.drop_kept(id).map_err(unavailable)
     }
 
     /// Waits until storage has failed; returns why. Nothing is acknowledged from then on: the node should end.
@@ -390,35 +398,36 @@ impl Host {
     }
 }
 
-/// Reads a replica's log and how far its machine is. Blocks.
+/// Reads a replica's log and how far its machine is, after a snapshot whose loading was cut short is loaded. Blocks.
 fn open_replica(
     id: GroupId,
     own: VoterId,
     shared: Arc<SharedLog>,
+    kept: &KeptSnapshots,
     machine: &dyn DurableMachine,
     birth: Option<Mark>,
 ) -> Result<(GroupLog, Mark), GroupError> {
     let log = GroupLog::open(id, own, shared).map_err(unavailable)?;
+    if let Err(e) = kept.load(id, machine) {
+        // With its old state still there, the replica is sent another one.
+        tracing::error!(group = %id, error = %e, "a snapshot that was kept cannot be loaded");
+    }
+    if !machine.is_whole() {
+        let why = "its state was given up for a snapshot that cannot be loaded";
+        return Err(unavailable(why));
+    }
     let mark = match (machine.mark().map_err(unavailable)?, birth) {
-        (Some(bytes), _) => {
-            let mark = Mark::from_bytes(&bytes).map_err(unavailable)?;
-            // A snapshot was loaded, and what the log knew of it is lost. As below: openraft cuts up to the mark.
-            if !log.reaches(mark.last) {
-                machine.flush().map_err(unavailable)?;
-                log.note_flushed(&mark.meta()).map_err(unavailable)?;
-            }
-            mark
-        }
+        (Some(bytes), _) => Mark::from_bytes(&bytes).map_err(unavailable)?,
+        (None, Some(birth)) => birth,
         (None, None) => Mark::default(),
-        (None, Some(birth)) => {
-            // Openraft cuts the log up to the mark, and whoever cuts waits until that is flushed.
-            if log.is_fresh() {
-                machine.flush().map_err(unavailable)?;
-                log.note_flushed(&birth.meta()).map_err(unavailable)?;
-            }
-            birth
-        }
     };
+    // The machine is ahead of the log by a snapshot, or by what it was born with.
+    if !log.reaches(mark.last).map_err(unavailable)? {
+        machine.flush().map_err(unavailable)?;
+        log.note_flushed(&mark.meta()).map_err(unavailable)?;
+        log.begin_behind(mark.last).map_err(unavailable)?;
+    }
+    kept.drop_kept(id).map_err(unavailable)?;
     Ok((log, mark))
 }
 
@@ -426,17 +435,22 @@ fn snapshot_folder(folder: &Path) -> PathBuf {
     folder.join("snapshots")
 }
 
+fn kept_folder(folder: &Path) -> PathBuf {
+    folder.join("kept")
+}
+
 async fn open_folder(
     folder: &Path,
     poison: &Arc<Poison>,
     config: &HostConfig,
-) -> Result<(SharedLog, Incoming), GroupError> {
+) -> Result<(SharedLog, Incoming, KeptSnapshots), GroupError> {
     let (folder, poison, faults) = (folder.to_owned(), poison.clone(), config.faults.clone());
     let open = move || {
         std::fs::create_dir_all(&folder).map_err(unavailable)?;
         let log = SharedLog::open(&folder.join("log"), poison, faults).map_err(unavailable)?;
         let incoming = Incoming::open(&snapshot_folder(&folder)).map_err(unavailable)?;
-        Ok((log, incoming))
+        let kept = KeptSnapshots::open(&kept_folder(&folder)).map_err(unavailable)?;
+        Ok((log, incoming, kept))
     };
     blocking::run(open).await.map_err(unavailable)?
 }

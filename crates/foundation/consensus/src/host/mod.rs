@@ -27,6 +27,7 @@ mod faults;
 mod guard;
 mod hosted_group;
 mod hosting;
+mod kept_snapshot;
 mod log;
 mod look;
 mod machine;
@@ -43,6 +44,7 @@ mod snapshot_file;
 mod types;
 mod way;
 
+pub use applied::voters_at;
 pub use clock::simulate_clock;
 pub use config::{HostConfig, Origin};
 pub use faults::Faults;

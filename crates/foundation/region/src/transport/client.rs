@@ -2,14 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +14,9 @@ use tokio_rustls::TlsConnector;
 
 use quorate_base::NodeId;
 
-use super::MESSAGE_BYTES_MAX;
+use super::duplex;
+use super::link::{AskError, Connected, Link};
+use super::peer::Peer;
 use super::tls::client_config;
 use crate::identity::{Identity, IdentityError, node_name};
 
@@ -54,12 +52,10 @@ pub enum CallError {
     },
 }
 
-type Connection = SendRequest<Full<Bytes>>;
-
 /// Calls nodes of the region. Share it: connections are kept in it.
 pub struct Caller {
     tls: TlsConnector,
-    connections: Mutex<HashMap<(NodeId, SocketAddr), Connection>>,
+    peers: Mutex<HashMap<SocketAddr, Arc<Peer>>>,
 }
 
 impl Caller {
@@ -71,11 +67,11 @@ impl Caller {
         let tls = TlsConnector::from(client_config(identity)?);
         Ok(Caller {
             tls,
-            connections: Mutex::default(),
+            peers: Mutex::default(),
         })
     }
 
-    /// Asks `node` at `address` and waits for its answer, `timeout` at most.
+    /// Asks `node` at `address` and waits for its answer, `timeout` at most. A call that is dropped is ended there, too.
     ///
     /// # Errors
     /// See `CallError`: only after `Unreachable` and `Refused` is it known that nothing was done.
@@ -87,15 +83,15 @@ impl Caller {
         question: &Q,
         timeout: Duration,
     ) -> Result<A, CallError> {
-        let body = postcard::to_stdvec(question).expect("questions are plain data");
+        let question = postcard::to_stdvec(question).expect("questions are plain data");
         let no_answer = |why: String| CallError::NoAnswer {
             node: node.clone(),
             why,
         };
-        let answer =
-            tokio::time::timeout(timeout, self.exchange(node, address, method, body.into()))
-                .await
-                .map_err(|_| no_answer(format!("no answer in {} ms", timeout.as_millis())))??;
+        let asked = self.exchange(node, address, method, &question);
+        let answer = tokio::time::timeout(timeout, asked)
+            .await
+            .map_err(|_| no_answer(format!("no answer in {} ms", timeout.as_millis())))??;
         postcard::from_bytes(&answer).map_err(|e| no_answer(format!("unreadable answer: {e}")))
     }
 
@@ -104,100 +100,54 @@ impl Caller {
         node: &NodeId,
         address: SocketAddr,
         method: &'static str,
-        body: Bytes,
+        question: &[u8],
     ) -> Result<Bytes, CallError> {
+        let peer = self.peer(node, address);
+        let connect = async || {
+            let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(node, address));
+            let connected = connecting.await;
+            let connected = connected.map_err(|_| String::from("no connection in time"))?;
+            connected.map_err(|e| e.to_string())
+        };
         let unreachable = |why: String| CallError::Unreachable {
             node: node.clone(),
             why,
         };
-        let no_answer = |why: String| CallError::NoAnswer {
-            node: node.clone(),
-            why,
-        };
-        let mut connection = self.connection(node, address).await?;
-        if connection.ready().await.is_err() {
-            self.forget(node, address);
-            connection = self.connection(node, address).await?;
-            connection
-                .ready()
-                .await
-                .map_err(|e| unreachable(e.to_string()))?;
-        }
-        let request = Request::post(format!("http://node/{method}"))
-            .body(Full::new(body))
-            .expect("method names are path segments");
-        let response = connection.send_request(request).await.map_err(|e| {
-            self.forget(node, address);
-            no_answer(e.to_string())
-        })?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MESSAGE_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|e| no_answer(e.to_string()))?
-            .to_bytes();
-        if status.is_success() {
-            Ok(body)
-        } else {
-            let why = String::from_utf8_lossy(&body).into_owned();
-            Err(CallError::Refused {
-                node: node.clone(),
-                why,
-            })
-        }
-    }
-
-    async fn connection(
-        &self,
-        node: &NodeId,
-        address: SocketAddr,
-    ) -> Result<Connection, CallError> {
-        let key = (node.clone(), address);
-        let kept = self
-            .connections
-            .lock()
-            .expect("no holder panics")
-            .get(&key)
-            .cloned();
-        if let Some(connection) = kept.filter(|c| !c.is_closed()) {
-            return Ok(connection);
-        }
-        let unreachable = |why: String| CallError::Unreachable {
-            node: node.clone(),
-            why,
-        };
-        let connection = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(node, address))
-            .await
-            .map_err(|_| unreachable(String::from("no connection in time")))?
-            .map_err(|e| unreachable(e.to_string()))?;
-        self.connections
-            .lock()
-            .expect("no holder panics")
-            .insert(key, connection.clone());
-        Ok(connection)
-    }
-
-    async fn connect(&self, node: &NodeId, address: SocketAddr) -> std::io::Result<Connection> {
-        let name = ServerName::try_from(node_name(node)).map_err(std::io::Error::other)?;
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let stream = self.tls.connect(name, stream).await?;
-        let (connection, driver) =
-            http2::handshake(TokioExecutor::new(), TokioIo::new(Box::pin(stream)))
-                .await
-                .map_err(std::io::Error::other)?;
-        tokio::spawn(async move {
-            if let Err(e) = driver.await {
-                tracing::debug!(error = %e, "a connection between nodes ended");
+        let mut asked = Err(AskError::Ended);
+        // A connection may have ended unnoticed: then nothing was sent, and another one is tried.
+        for _ in 0..2 {
+            let link = peer.link(connect).await.map_err(unreachable)?;
+            asked = link.ask(method, question).await;
+            if asked != Err(AskError::Ended) {
+                break;
             }
-        });
-        Ok(connection)
+        }
+        let node = node.clone();
+        asked.map_err(|e| match e {
+            AskError::Ended | AskError::Full | AskError::TooLarge => unreachable(e.to_string()),
+            AskError::Lost => CallError::NoAnswer {
+                node,
+                why: e.to_string(),
+            },
+            AskError::Refused(why) => CallError::Refused { node, why },
+        })
     }
 
-    fn forget(&self, node: &NodeId, address: SocketAddr) {
-        self.connections
-            .lock()
-            .expect("no holder panics")
-            .remove(&(node.clone(), address));
+    fn peer(&self, node: &NodeId, address: SocketAddr) -> Arc<Peer> {
+        let mut peers = self.peers.lock().expect("no holder panics");
+        let kept = peers.get(&address).filter(|peer| peer.node == *node);
+        if let Some(peer) = kept {
+            return peer.clone();
+        }
+        let peer = Arc::new(Peer::new(node.clone()));
+        peers.insert(address, peer.clone());
+        peer
+    }
+
+    async fn connect(&self, node: &NodeId, address: SocketAddr) -> std::io::Result<Connected> {
+        let name = ServerName::try_from(node_name(node)).map_err(std::io::Error::other)?;
+        let stream = duplex::prepare(TcpStream::connect(address).await?)?;
+        let stream = self.tls.connect(name, stream).await?;
+        Ok(Link::over(stream))
     }
 }

@@ -1,11 +1,16 @@
-//! Calls between the processes of a region: HTTP/2 over mutual TLS.
+//! Calls between the processes of a region: frames of many calls on one connection, over mutual TLS.
 //!
-//! A method is a path, its question and answer are postcard. Both sides prove with a certificate of the
+//! A method has a name, its question and answer are postcard. Both sides prove with a certificate of the
 //! region's CA that they belong to it; without one a connection ends in the handshake.
 //!
 //! Must not know what any method means.
 
+mod answering;
 mod client;
+mod duplex;
+mod frame;
+mod link;
+mod peer;
 mod server;
 mod tls;
 

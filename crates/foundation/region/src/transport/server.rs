@@ -1,7 +1,6 @@
 //! The answering side.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,12 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +17,8 @@ use webpki::EndEntityCert;
 
 use quorate_base::{NodeId, RegionName};
 
-use super::MESSAGE_BYTES_MAX;
+use super::answering::Answering;
+use super::duplex;
 use super::tls::server_config;
 use crate::identity::{Identity, IdentityError, node_name, peer_name};
 
@@ -34,7 +28,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Who asks: a process of the region, proven by its certificate.
 #[derive(Clone)]
 pub struct Requester {
-    certificate: CertificateDer<'static>,
+    certificate: Arc<CertificateDer<'static>>,
 }
 
 impl Requester {
@@ -49,7 +43,7 @@ impl Requester {
     }
 
     fn has_name(&self, name: &str) -> bool {
-        let Ok(certificate) = EndEntityCert::try_from(&self.certificate) else {
+        let Ok(certificate) = EndEntityCert::try_from(&*self.certificate) else {
             return false;
         };
         let Ok(name) = ServerName::try_from(name) else {
@@ -59,7 +53,8 @@ impl Requester {
     }
 }
 
-type Handling = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
+/// The making of an answer.
+pub(super) type Handling = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
 type Handler = Box<dyn Fn(Requester, Bytes) -> Handling + Send + Sync>;
 
 /// The methods that a node answers.
@@ -69,7 +64,8 @@ pub struct Router {
 }
 
 impl Router {
-    /// Adds a method. An `Err` answer reaches the caller as `CallError::Refused`.
+    /// Adds a method. An `Err` answer reaches the caller as `CallError::Refused`. What `handle` does before it first
+    /// waits holds up the connection's other calls: long work yields first.
     pub fn on<Q, A, F, Fut>(&mut self, method: &'static str, handle: F)
     where
         Q: DeserializeOwned + Send + 'static,
@@ -89,6 +85,17 @@ impl Router {
         });
         let earlier = self.handlers.insert(method, handler);
         assert!(earlier.is_none(), "method {method} is routed twice");
+    }
+
+    /// Begins the answer to a question; none when there is no such method.
+    pub(super) fn handle(
+        &self,
+        method: &[u8],
+        requester: Requester,
+        question: Bytes,
+    ) -> Option<Handling> {
+        let handler = self.handlers.get(std::str::from_utf8(method).ok()?)?;
+        Some(handler(requester, question))
     }
 }
 
@@ -148,10 +155,7 @@ async fn serve_connection(
     region: &RegionName,
 ) {
     let peer = stream.peer_addr().ok();
-    let handshake = async {
-        stream.set_nodelay(true)?;
-        tls.accept(stream).await
-    };
+    let handshake = async { tls.accept(duplex::prepare(stream)?).await };
     let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(stream)) => stream,
         // Also every caller that ends before its connection is made.
@@ -164,7 +168,7 @@ async fn serve_connection(
         .peer_certificates()
         .and_then(|chain| chain.first().cloned());
     let requester = certificate.map(|c| Requester {
-        certificate: c.into_owned(),
+        certificate: Arc::new(c.into_owned()),
     });
     let Some(requester) = requester.filter(|requester| requester.is_of(region)) else {
         return tracing::warn!(
@@ -172,37 +176,9 @@ async fn serve_connection(
             "refused a certificate that is no process's of this region"
         );
     };
-    let service = service_fn(move |request| answer(router.clone(), requester.clone(), request));
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
-    if let Err(e) = connection.await {
+    let answering = Answering::new(router, requester);
+    let ended = duplex::run(stream, answering.outbox(), |frame| answering.receive(frame)).await;
+    if let Err(e) = ended {
         tracing::debug!(?peer, error = %e, "a connection between nodes ended");
     }
-}
-
-async fn answer(
-    router: Arc<Router>,
-    requester: Requester,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let result = async {
-        let handler = router
-            .handlers
-            .get(head.uri.path().trim_start_matches('/'))
-            .ok_or_else(|| format!("no method {}", head.uri.path()))?;
-        let body = Limited::new(body, MESSAGE_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|e| format!("the question did not arrive whole: {e}"))?;
-        handler(requester, body.to_bytes()).await
-    };
-    let (status, body) = match result.await {
-        Ok(body) => (StatusCode::OK, Bytes::from(body)),
-        Err(why) => (StatusCode::CONFLICT, Bytes::from(why)),
-    };
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    Ok(response)
 }

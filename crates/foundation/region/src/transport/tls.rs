@@ -9,6 +9,9 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::identity::{Identity, IdentityError};
 
+/// The protocol's name and version (ALPN): a process of another version is refused in the handshake.
+const PROTOCOL: &[u8] = b"quorate/1";
+
 fn tls_error(e: impl std::fmt::Display) -> IdentityError {
     IdentityError::Tls(e.to_string())
 }
@@ -48,7 +51,7 @@ pub(crate) fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, Id
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(tls_error)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
     Ok(Arc::new(config))
 }
 
@@ -61,6 +64,6 @@ pub(crate) fn client_config(identity: &Identity) -> Result<Arc<ClientConfig>, Id
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
         .map_err(tls_error)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
     Ok(Arc::new(config))
 }

@@ -1,6 +1,7 @@
 //! What a handler works with: the region and the caller.
 
 use std::future::Future;
+use std::time::Duration;
 
 use quorate_base::{AccountId, Arn};
 use quorate_control::{Catalog, CatalogError, Stored};
@@ -10,7 +11,9 @@ use crate::api::service::DynamoDbRegion;
 use crate::model::TableRecord;
 
 /// How often a handler reads and writes again after another writer came first.
-const WRITE_ATTEMPTS_MAX: usize = 16;
+const WRITE_ATTEMPTS_MAX: u64 = 16;
+/// Longest pause after the first conflict; after each later one it is longer by as much.
+const CONFLICT_PAUSE_MS: u64 = 10;
 
 /// One request to one region.
 #[derive(Clone, Copy)]
@@ -52,16 +55,21 @@ impl Context<'_> {
     }
 }
 
-/// Runs an attempt to read, decide and write; again when another writer came first.
+/// Runs an attempt to read, decide and write; again when another writer came first. Who came second waits a little,
+/// for a random time: requests that come together would find each other again.
 pub(crate) async fn retry<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, ApiError>
 where
     F: Future<Output = Result<T, Attempt>>,
 {
     let mut last = String::new();
-    for _ in 0..WRITE_ATTEMPTS_MAX {
+    for tried in 1..=WRITE_ATTEMPTS_MAX {
         match attempt().await {
             Ok(done) => return Ok(done),
-            Err(Attempt::Conflict(key)) => last = key,
+            Err(Attempt::Conflict(key)) => {
+                last = key;
+                let pause_ms = rand::random_range(0..=CONFLICT_PAUSE_MS * tried);
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            }
             Err(Attempt::Failed(error)) => return Err(error),
         }
     }

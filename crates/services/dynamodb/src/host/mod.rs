@@ -11,8 +11,11 @@
 
 mod duties;
 mod feed;
+mod heat;
+mod home;
 mod known;
 mod machine;
+mod moves;
 mod partition_host;
 mod removal;
 mod replica;
@@ -21,7 +24,9 @@ mod settling;
 pub mod simulated;
 mod spec;
 mod splits;
+mod spread;
 mod transactions;
 
+pub use heat::HeatLimits;
 pub use machine::SplitDone;
 pub use partition_host::{HostConfig, HostError, PartitionHost};

@@ -10,6 +10,10 @@ use quorate_control::{CatalogError, Mirror, NodeRecord, Stored, View};
 
 use crate::model::{HashRange, IndexNumber, PartitionNumber, PartitionRecord, TableRecord};
 
+/// Eventual reads that go to one replica before the next one has its turn: reads that are under way at the same time
+/// share system calls, and two of three nodes can sleep.
+const READS_IN_A_ROW: usize = 16;
+
 /// A replica as it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -57,10 +61,11 @@ impl PartitionRoute {
             .compare_exchange(asked, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Where an eventual read begins: each replica in its turn.
+    /// Where an eventual read begins: each replica in its turn, for a few reads.
     #[must_use]
     pub fn next_reader(&self) -> usize {
-        self.reader.fetch_add(1, Ordering::Relaxed) % self.replicas.len().max(1)
+        let turn = self.reader.fetch_add(1, Ordering::Relaxed) / READS_IN_A_ROW;
+        turn % self.replicas.len().max(1)
     }
 }
 
@@ -233,9 +238,13 @@ fn route_of(
     nodes: &Mirror<NodeRecord>,
     earlier: Option<&PartitionRoute>,
 ) -> PartitionRoute {
+    // One that is about to be a replica may lead already.
+    let joins = record.moving.iter().map(|moving| &moving.joins);
+    let joins = joins.filter(|node| !record.replicas.contains(node));
     let replicas: Vec<Target> = record
         .replicas
         .iter()
+        .chain(joins)
         .filter_map(|node| {
             let stored = nodes.get(node.as_str())?;
             Some(Target {
@@ -249,7 +258,11 @@ fn route_of(
         range: record.range,
         replicas,
         leader: AtomicUsize::new(0),
-        reader: AtomicUsize::new(usize::try_from(number.0).unwrap_or(0)),
+        reader: AtomicUsize::new(
+            usize::try_from(number.0)
+                .unwrap_or(0)
+                .wrapping_mul(READS_IN_A_ROW),
+        ),
     };
     let leader = earlier
         .and_then(|e| e.replicas.get(e.believed_leader()))

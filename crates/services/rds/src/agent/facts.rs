@@ -158,7 +158,7 @@ fn endpoint_of(
     let address = topology.primary_member().and_then(|member| member.address);
     let target = address.filter(|_| topology.is_serving());
     let wanted = Endpoint {
-        target,
+        targets: target.into_iter().collect(),
         epoch: topology.epoch,
         ..present.record.clone()
     };

@@ -68,9 +68,10 @@ pub(crate) fn endpoint_id(instance: &str) -> String {
 pub(crate) fn closed_endpoint(instance: &Instance) -> Endpoint {
     Endpoint {
         port: instance.endpoint_port,
-        target: None,
+        targets: Vec::new(),
         epoch: instance.topology.epoch,
         protocol: quorate_control::EndpointProtocol::Postgres,
+        cluster: None,
     }
 }
 

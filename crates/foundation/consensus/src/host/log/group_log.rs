@@ -117,15 +117,60 @@ impl GroupLog {
         self.state().vote.is_some()
     }
 
-    /// Whether the log's last entry is this one or one behind it.
-    pub(crate) fn reaches(&self, id: Option<LogId>) -> bool {
-        self.state().last >= id
-    }
-
     /// Whether nothing was ever voted for or written.
     pub(crate) fn is_fresh(&self) -> bool {
         let state = self.state();
         state.vote.is_none() && state.last.is_none()
+    }
+
+    /// Whether the log holds the entry, or began behind it.
+    pub(crate) fn reaches(&self, entry: Option<LogId>) -> Result<bool, StorageError> {
+        let Some(entry) = entry else {
+            return Ok(true);
+        };
+        if self
+            .state()
+            .purged
+            .is_some_and(|purged| purged.index >= entry.index)
+        {
+            return Ok(true);
+        }
+        let found = self.read_disk(entry.index, entry.index + 1, usize::MAX)?;
+        Ok(found.first().is_some_and(|found| found.log_id == entry))
+    }
+
+    /// Gives up all entries: the machine's state at `entry`, which is durable, stands for what was agreed on up to there,
+    /// and what else is here is older, or was never agreed on. Nothing may use the log yet.
+    pub(crate) fn begin_behind(&self, entry: Option<LogId>) -> io::Result<()> {
+        let Some(entry) = entry else {
+            return Ok(());
+        };
+        let (first, last) = {
+            let mut state = self.state();
+            let first = state.purged.map_or(0, |id| id.index + 1);
+            let last = state.last.map(|id| id.index);
+            state.cache.purge(u64::MAX);
+            state.purged = Some(entry);
+            state.last = Some(entry);
+            (first, last)
+        };
+        let encoded = encode(&entry);
+        self.shared
+            .write(self.group, Write::Meta(Kind::Purged, encoded))?;
+        match last {
+            Some(last) => self.shared.write(self.group, Write::Remove(first, last)),
+            None => Ok(()),
+        }
+    }
+
+    /// The last entry that the log does not hold any more.
+    pub(crate) fn purged(&self) -> Option<LogId> {
+        self.state().purged
+    }
+
+    /// Whether the log has neither entries nor a beginning behind some.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().last.is_none()
     }
 
     /// What the machine was last flushed at.

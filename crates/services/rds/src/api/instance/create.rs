@@ -113,9 +113,10 @@ pub(super) async fn insert(
 ) -> Result<Vec<Element>, RdsError> {
     let endpoint = Endpoint {
         port: instance.endpoint_port,
-        target: None,
+        targets: Vec::new(),
         epoch: Epoch::FIRST,
         protocol: EndpointProtocol::Postgres,
+        cluster: None,
     };
     let txn = txn
         .insert(id, instance)

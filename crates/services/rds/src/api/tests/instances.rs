@@ -30,7 +30,7 @@ async fn creation_writes_an_intent_and_an_endpoint_together() {
         .unwrap()
         .unwrap();
     assert_eq!(endpoint.record.port, 5432);
-    assert_eq!(endpoint.record.target, None);
+    assert!(endpoint.record.targets.is_empty());
 }
 
 #[tokio::test]
