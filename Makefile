@@ -8,10 +8,10 @@ ARGS :=
 PYTEST_ARGS :=
 BENCH_ARGS :=
 # How long `make unit` lets each fuzzer go on.
-QUORATE_FUZZ_SECONDS ?= 20
+QUORATE_FUZZ_SECONDS ?= 60
 export QUORATE_FUZZ_SECONDS
 
-.PHONY: help up build test install lint unit integration soak bench bench-dynamodb clean
+.PHONY: help up build test install lint unit simulate integration soak growth differential bench bench-dynamodb clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,7 @@ install:
 lint: ## Formatting, clippy with warnings denied, the repository's own rules.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path tests/rust-sdk/Cargo.toml --check
 	cargo xtask tidy
 
 # Building cargo-nextest takes longer than the tests gain by it, so it is used where it is there.
@@ -44,11 +45,26 @@ unit: ## The tests of the crates.
 		cargo test --workspace --quiet; \
 	fi
 
+# The replicas' simulator is built for speed: it runs a process for each seed.
+simulate: ## Replicas in simulated time, by seed (SEEDS=1000 FROM=1; SEED=7 for one of them, with its story).
+ifdef SEED
+	SEED=$(SEED) STORY=1 cargo test --release --package quorate-replica-simulator one_seed -- --nocapture
+else
+	SEEDS=$(or $(SEEDS),1000) FROM=$(or $(FROM),1) cargo test --release --package quorate-replica-simulator \
+		every_promise -- --nocapture
+endif
+
 integration: build $(VENV)/ready ## The real program, driven from outside (PYTEST_ARGS="-k failover").
 	QUORATE_BIN=$(abspath $(TARGET))/debug/quorate scripts/integration $(PYTHON) $(PYTEST_ARGS)
 
 soak: ## Kill all nodes at random moments, twenty times: nothing acknowledged is lost.
 	QUORATE_SOAK_ROUNDS=20 $(MAKE) integration PYTEST_ARGS="-k all_nodes_killed_at_random_moments"
+
+growth: ## Let a table grow to a million items under load while it splits: nothing is lost or repeated.
+	QUORATE_GROWTH_ITEMS=1000000 $(MAKE) integration PYTEST_ARGS="-s -k table_grows_while_it_splits"
+
+differential: build $(VENV)/ready ## Compare DynamoDB's answers with another implementation's (PEER=PATH ARGS="--seed 7").
+	QUORATE_BIN=$(abspath $(TARGET))/debug/quorate $(PYTHON) tests/differential/compare_servers.py --peer $(PEER) $(ARGS)
 
 $(VENV)/ready: tests/requirements.txt
 	python3 -m venv $(VENV)

@@ -85,16 +85,22 @@ def test_a_node_that_was_away_catches_up(region, whole, api):
     with Writers(region, "away") as more:
         more.grow(20)
     until(lambda: all(row["state"] == "running" for row in region.zones()), 20, "all zones run")
-    caught_up(api, "away", writers)
+    caught_up(region, api, "away", writers)
     for zone in ZONES[1:]:
         region.zone("kill", zone)
     until(lambda: writers.known() <= ids(api, "away").keys(), 20, "it has every item", quiet=ERRORS)
 
 
-def caught_up(api, table, writers):
-    """Each replica answers eventual reads in its turn: all of several scans in a row show everything."""
-    complete = lambda: all(writers.known() <= ids(api, table).keys() for _ in range(6))  # noqa: E731
-    until(complete, 30, "all replicas have every item")
+def caught_up(region, api, table, writers):
+    """Each replica says that it has all entries, and what eventual reads show is everything."""
+
+    def level():
+        found = next(found for found in region.status()["tables"] if found["name"] == table)
+        replicas = [replica for partition in found["partitions"] for replica in partition["replicas"]]
+        return replicas and all(replica["answers"] and replica["lag_entries"] == 0 for replica in replicas)
+
+    until(level, 30, "all replicas have all entries")
+    assert writers.known() <= ids(api, table).keys()
 
 
 def test_all_nodes_killed_at_random_moments_lose_nothing(region, whole, api):
@@ -186,4 +192,4 @@ def test_a_zone_that_is_killed_while_partitions_split_comes_back_whole(splitting
         splitting.zone("start", ZONES[1])
         writers.grow(30)
     writers.assert_kept(ids(api, "torn", ConsistentRead=True))
-    caught_up(api, "torn", writers)
+    caught_up(splitting, api, "torn", writers)

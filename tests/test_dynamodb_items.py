@@ -156,6 +156,34 @@ def test_an_update_has_its_own_words_about_the_size(api):
     api.delete_item(TableName="plain", Key={"pk": {"S": "u"}})
 
 
+def test_an_update_counts_what_it_writes(api):
+    """A clause counts 19, an update 3; the key does not count. So a put may hold what an update may not."""
+    name, room = "U", ITEM_BYTES_MAX - len("pk") - len("U") - len("d")
+    expression = "SET d = :d"
+    allowed = ITEM_BYTES_MAX - 3 - 19 - len("d")
+    put(api, name, d={"S": "x" * room})
+    refused_size = {":d": {"S": "x" * (allowed + 1)}}
+    # It is refused before its condition is looked at.
+    message = refused(
+        update, api=api, pk=name, expression=expression, values=refused_size, ConditionExpression="attribute_exists(gone)"
+    )
+    assert message == "Item size to update has exceeded the maximum allowed size"
+    update(api, name, expression, {":d": {"S": "x" * allowed}})
+    # A transaction and a statement hold to the item's size alone.
+    whole = {"S": "x" * room}
+    one = {"TableName": "plain", "Key": {"pk": {"S": name}}, "UpdateExpression": expression}
+    api.transact_write_items(TransactItems=[{"Update": {**one, "ExpressionAttributeValues": {":d": whole}}}])
+    api.execute_statement(Statement="UPDATE plain SET d = ? WHERE pk = ?", Parameters=[whole, {"S": name}])
+    api.delete_item(TableName="plain", Key={"pk": {"S": name}})
+
+
+def test_numbers_count_by_digits_on_both_sides_of_the_point(api):
+    room = ITEM_BYTES_MAX - len("pk") - len("k") - len("d") - len("n")
+    for number, size in (("1.5", 3), ("15", 2), ("3.14159", 5), ("123456", 4), ("-1", 3), ("1e-130", 2), ("1010", 3)):
+        put(api, "k", d={"S": "x" * (room - size)}, n={"N": number})
+        assert "size" in refused(put, api=api, pk="k", d={"S": "x" * (room - size + 1)}, n={"N": number}), number
+
+
 def test_nesting_ends_at_32_levels(api):
     def nested(levels):
         value = {"S": "x"}
@@ -472,6 +500,24 @@ def test_capacity_of_indexes_is_that_of_their_rows(api):
     assert write() == (3, {"local": 1, "global": 3})
 
 
+def test_a_transaction_pays_twice_for_the_table_and_once_for_indexes(api):
+    item = {"pk": {"S": "tx"}, "sk": {"S": "1"}, "a": {"S": "1"}, "g": {"S": "1"}, "x": {"S": "x" * 1500}}
+    action = {"Put": {"TableName": "wide", "Item": item}}
+    answer = api.transact_write_items(TransactItems=[action], ReturnConsumedCapacity="INDEXES")
+    (cost,) = answer["ConsumedCapacity"]
+
+    def both(units):
+        return {"CapacityUnits": units, "WriteCapacityUnits": units}
+
+    assert cost == {
+        "TableName": "wide",
+        **both(7.0),
+        "Table": both(4.0),
+        "LocalSecondaryIndexes": {"local": both(1.0)},
+        "GlobalSecondaryIndexes": {"global": both(2.0)},
+    }
+
+
 def test_metrics_of_an_item_collection(api):
     item = {"pk": {"S": "coll"}, "sk": {"S": "1"}}
     answer = api.put_item(TableName="wide", Item=item, ReturnItemCollectionMetrics="SIZE")
@@ -549,6 +595,18 @@ def test_batches_have_limits(region, api):
     assert "1 validation error detected: Value '{}' at 'requestItems'" in refused(
         loose.batch_write_item, RequestItems={}
     )
+
+
+def test_a_batch_with_an_item_too_large_writes_nothing(api):
+    fine = {"PutRequest": {"Item": {"pk": {"S": "beside-large"}}}}
+    large = {"PutRequest": {"Item": {"pk": {"S": "large"}, "d": {"S": "x" * ITEM_BYTES_MAX}}}}
+    for requests in ([fine, large], [large, fine]):
+        message = refused(api.batch_write_item, RequestItems={"plain": requests})
+        assert message == "Item size has exceeded the maximum allowed size"
+        assert get(api, "beside-large") is None
+    # A put's size is known before the transaction begins: this is no reason of a cancellation.
+    action = {"Put": {"TableName": "plain", **large["PutRequest"]}}
+    assert refused(api.transact_write_items, TransactItems=[action]) == message
 
 
 def test_an_answer_that_is_too_large_leaves_keys_unprocessed(api):

@@ -357,12 +357,13 @@ def test_a_batch_reads_by_keys(api, rows):
 
 
 def test_a_batch_writes_what_it_can(api):
+    put(api, pk="batch-0", data="old")
     put(api, pk="batch-1", data="old")
     responses = batch(
         api,
         f"UPDATE \"{HASH}\" SET data = 'new' WHERE pk = 'batch-1' RETURNING MODIFIED NEW *",
         f"UPDATE \"{HASH}\" SET data = 'new' WHERE pk = 'batch-absent'",
-        f"INSERT INTO \"{HASH}\" VALUE {{'pk': 'batch-1'}}",
+        f"INSERT INTO \"{HASH}\" VALUE {{'pk': 'batch-0'}}",
         f"INSERT INTO \"{HASH}\" VALUE {{'pk': 'batch-2'}}",
         f"DELETE FROM \"{HASH}\" WHERE pk = 'batch-1' RETURNING MODIFIED OLD *",
     )["Responses"]
@@ -376,6 +377,35 @@ def test_a_batch_writes_what_it_can(api):
     assert [r.get("TableName") for r in responses[1:]] == [HASH, HASH, HASH, None]
     assert get(api, "batch-1") == {"pk": "batch-1", "data": "new"}
     assert get(api, "batch-2") == {"pk": "batch-2"}
+
+
+def test_a_batch_names_an_item_once_and_tells_the_costs_of_each_table(api):
+    put(api, pk="cost-1", data="x" * 3000)
+    twice = [{"Statement": f"DELETE FROM \"{HASH}\" WHERE pk = 'cost-1'"}] * 2
+    _, _, message = error_of(api.batch_execute_statement, Statements=twice)
+    assert message == "Provided list of item keys contains duplicates"
+    refused = {"Statement": f"INSERT INTO \"{HASH}\" VALUE {{'pk': 'cost-1'}}"}
+    fine = {"Statement": f"INSERT INTO \"{HASH}\" VALUE {{'pk': 'cost-2'}}"}
+    answer = api.batch_execute_statement(Statements=[refused], ReturnConsumedCapacity="INDEXES")
+    assert "ConsumedCapacity" not in answer
+    answer = api.batch_execute_statement(Statements=[refused, fine], ReturnConsumedCapacity="INDEXES")
+    # What was refused is in the total alone: 3 KB are there.
+    assert answer["ConsumedCapacity"] == [{"TableName": HASH, "CapacityUnits": 4.0, "Table": {"CapacityUnits": 1.0}}]
+    absent = api.batch_execute_statement(Statements=[{"Statement": "DELETE FROM \"absent\" WHERE pk = 'a'"}])
+    assert absent["Responses"][0]["TableName"] == "absent"
+
+
+def test_a_key_of_a_wrong_type_is_named(api):
+    for text in (
+        f"UPDATE \"{HASH}\" SET a = 1 WHERE pk = 1",
+        f"DELETE FROM \"{HASH}\" WHERE pk = 1",
+        f"INSERT INTO \"{HASH}\" VALUE {{'pk': 1}}",
+        f"SELECT * FROM \"{HASH}\" WHERE pk = 1",
+    ):
+        told = "Key attribute's data type should match its data type in table's schema: Key pk"
+        assert error_of(api.execute_statement, Statement=text)[2] == told, text
+        answer = api.batch_execute_statement(Statements=[{"Statement": text}])
+        assert answer["Responses"] == [{"Error": {"Code": "ValidationError", "Message": told}}], text
 
 
 def test_a_batch_has_limits(api, region):
@@ -411,7 +441,7 @@ def test_a_transaction_writes_all_or_nothing(api):
     insert = f"INSERT INTO \"{HASH}\" VALUE {{'pk': 'tx-2'}}"
     update = f"UPDATE \"{HASH}\" SET n = n + 1 WHERE pk = 'tx-1'"
     exists = f"EXISTS(SELECT * FROM \"{HASH}\" WHERE pk = 'tx-3' AND n IS MISSING)"
-    assert transact(api, insert, update, exists)["Responses"] == [{}, {}, {}]
+    assert transact(api, insert, update, exists)["Responses"] == []
     assert (get(api, "tx-1")["n"], get(api, "tx-2")) == ("2", {"pk": "tx-2"})
     put(api, pk="tx-3", n={"N": "1"})
     codes = [reason["Code"] for reason in cancelled(api, update, insert, exists)]

@@ -76,6 +76,15 @@ def test_a_token_counts_once(api, table):
         add("2")
 
 
+def test_a_repeated_transaction_costs_its_items_reading(api, table):
+    item = {"id": {"S": "costs"}, "d": {"S": "x" * 5000}}
+    asked = {"TransactItems": [{"Put": {"TableName": table, "Item": item}}], "ClientRequestToken": "costs"}
+    (first,) = api.transact_write_items(**asked, ReturnConsumedCapacity="TOTAL")["ConsumedCapacity"]
+    assert first == {"TableName": table, "CapacityUnits": 10.0, "WriteCapacityUnits": 10.0}
+    (again,) = api.transact_write_items(**asked, ReturnConsumedCapacity="TOTAL")["ConsumedCapacity"]
+    assert again == {"TableName": table, "CapacityUnits": 4.0, "ReadCapacityUnits": 4.0}
+
+
 @pytest.mark.parametrize(
     ("items", "words"),
     [
@@ -91,6 +100,17 @@ def test_a_token_counts_once(api, table):
 def test_what_is_refused_as_a_whole(api, table, items, words):
     code, status, message = error_of(api.transact_write_items, TransactItems=items(table))
     assert (code, status) == ("ValidationException", 400) and words in message
+
+
+def test_a_transaction_holds_4_mb(api, table):
+    data = {"S": "x" * 400_000}
+    items = [{"Put": {"TableName": table, "Item": {"id": {"S": f"big{n}"}, "d": data}}} for n in range(11)]
+    code, status, message = error_of(api.transact_write_items, TransactItems=items)
+    assert (code, status) == ("ValidationException", 400)
+    assert message == "Collection of item sizes in the transaction exceeds the limit of 4 MB"
+    api.transact_write_items(TransactItems=items[:10])
+    for n in range(10):
+        api.delete_item(TableName=table, Key={"id": {"S": f"big{n}"}})
 
 
 def test_costs_twice(api, table):

@@ -116,6 +116,8 @@ def test_a_body_of_another_shape(region, api, body, message):
         ('{"S":"a","N":"1"}', "Supplied AttributeValue has more than one datatypes set"),
         ('{"N":"' + "9" * 1000 + '"}', "Attempting to store more than 38 significant digits in a Number"),
         ('{"N":"1e' + "9" * 1000 + '"}', ""),
+        ('{"M":{"":{"S":"a"}}}', "Empty attribute name"),
+        ('{"L":[{"M":{"a":{"M":{"":{"S":"a"}}}}}]}', "Empty attribute name"),
         ('{"SS":[]}', "may not be empty"),
         ('{"NULL":false}', "Null attribute value types must have the value of true"),
         ('{"L":[' * 40 + '{"S":"a"}' + "]}" * 40, "Nesting Levels have exceeded supported limits"),
@@ -126,6 +128,19 @@ def test_a_value_that_is_none(region, api, value, part):
     status, name, message = kind(post(region, "PutItem", put(value)))
     assert (status, name) == (400, VALIDATION)
     assert part in message
+
+
+def test_an_attribute_has_a_name(region, api):
+    nameless = b'{"TableName":"wire","Item":{"pk":{"S":"a"},"":{"S":"a"}}}'
+    assert kind(post(region, "PutItem", nameless)) == (400, VALIDATION, "Empty attribute name")
+    key = b'{"TableName":"wire","Key":{"":{"S":"a"}}}'
+    assert kind(post(region, "GetItem", key)) == (400, VALIDATION, "Empty attribute name")
+
+
+def test_limits_are_read_as_integers(region, api):
+    for limit in ("1.9", "4294967296", "1e2"):
+        assert post(region, "Scan", f'{{"TableName":"wire","Limit":{limit}}}')[0] == 200, limit
+    assert kind(post(region, "Scan", '{"TableName":"wire","Limit":0.9}'))[1] == VALIDATION
 
 
 def test_base64_is_checked(region, api):
@@ -141,6 +156,46 @@ def test_names_that_come_twice_are_answered(region, api):
     # What an operation does not know is not looked at, and null is as if it were not there.
     assert post(region, "ListTables", b'{"Limit":null,"Unknown":[1,{"a":[]}]}')[0] == 200
     assert post(region, "PutItem", put('{"S":"a"}')[:-1] + b',"Other":{"x":1},"ReturnValues":null}')[0] == 200
+
+
+def test_depth_costs_neither_stack_nor_memory(region, api):
+    """Whatever nests is refused, the region goes on, and the gateway's memory stays where it was."""
+    key, deep = '"Key":{"pk":{"S":"a"}}', 100_000
+    table = '"TableName":"wire"'
+    value = '{"L":[' * deep + '{"S":"a"}' + "]}" * deep
+    bodies = [
+        ("DeleteItem", f'{{{table},{key},"ConditionExpression":"{"(" * deep}a = b{")" * deep}"}}'),
+        ("DeleteItem", f'{{{table},{key},"ConditionExpression":"{"NOT " * 1000}a = b"}}'),
+        ("UpdateItem", f'{{{table},{key},"UpdateExpression":"SET a = {"if_not_exists(a," * 250}b{")" * 250}"}}'),
+        ("GetItem", f'{{{table},{key},"ProjectionExpression":"a{".b" * 2000}"}}'),
+        ("GetItem", f'{{{table},{key},"ProjectionExpression":"a{"[0]" * 1300}"}}'),
+        ("Query", f'{{{table},"KeyConditionExpression":"{"(" * deep}a = b"}}'),
+        ("DeleteItem", f'{{{table},{key},"Expected":{{"a":{{"Value":{value}}}}}}}'),
+        ("UpdateItem", f'{{{table},{key},"AttributeUpdates":{{"a":{{"Action":"PUT","Value":{value}}}}}}}'),
+        ("Scan", f'{{{table},"ScanFilter":{{"a":{{"ComparisonOperator":"EQ","AttributeValueList":[{value}]}}}}}}'),
+        ("ExecuteStatement", f'{{"Statement":"INSERT INTO wire VALUE {"[" * 4000}{"]" * 4000}"}}'),
+        ("ExecuteStatement", f'{{"Statement":"SELECT * FROM wire WHERE {"(" * 4000}a = 1{")" * 4000}"}}'),
+        ("ExecuteStatement", f'{{"Statement":"SELECT * FROM wire WHERE {"NOT " * 1900}a = 1"}}'),
+        ("ExecuteStatement", f'{{"Statement":"SELECT * FROM wire WHERE a = ?","Parameters":[{value}]}}'),
+        ("BatchExecuteStatement", f'{{"Statements":[{{"Statement":"DELETE FROM wire","Parameters":[{value}]}}]}}'),
+        ("CreateTable", '{"TableName":' + "[" * deep),
+        ("Unknown", '{"a":' * deep),
+    ]
+    before = None
+    for turn in range(4):
+        for operation, body in bodies:
+            assert post(region, operation, body)[0] in (200, 400), (operation, body[:80])
+        memory = memory_mib(region.process.pid)
+        before = before or memory
+        assert memory < before + 64, f"turn {turn}: {before} to {memory} MiB"
+    assert api.get_item(TableName="wire", Key={"pk": {"S": "absent"}})["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def memory_mib(pid):
+    """What the process has in memory."""
+    with open(f"/proc/{pid}/status") as status:
+        (line,) = [line for line in status if line.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
 
 
 def test_operations_that_are_none(region, api):

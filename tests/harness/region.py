@@ -181,6 +181,22 @@ class Region:
     def zone(self, action, name):
         self.run("zone", action, name)
 
+    # Single nodes.
+
+    def node_folder(self, node):
+        return self.data / "regions" / node.rpartition("-")[0][:-1] / "nodes" / node
+
+    def node_pid(self, node):
+        return next(row["pid"] for row in self.zones() if row["node"] == node)
+
+    def kill_node(self, node):
+        """Kills a node; its zone's others run on. It stays down until its zone is started."""
+        processes.kill(self.node_pid(node))
+
+    def start_node(self, node):
+        """Starts what is down in the node's zone."""
+        self.zone("start", node.rpartition("-")[0])
+
     # What to show when a test fails.
 
     def log_tail(self, lines=40):

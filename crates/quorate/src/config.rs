@@ -40,6 +40,12 @@ pub(crate) struct Config {
     pub(crate) endpoint_wait_ms: u64,
     /// Bytes of items from which a DynamoDB partition is split in two.
     pub(crate) dynamodb_split_bytes: u64,
+    /// Read units a second from which a DynamoDB partition is split, when that lasts for some seconds.
+    pub(crate) dynamodb_split_heat_reads: u64,
+    /// The same in write units; shares of both limits add up.
+    pub(crate) dynamodb_split_heat_writes: u64,
+    /// How long a node may stay away before its replicas of DynamoDB partitions go elsewhere.
+    pub(crate) dynamodb_replace_after_ms: u64,
 }
 
 impl Default for Config {
@@ -59,6 +65,9 @@ impl Default for Config {
             standby_replace_after_ms: 60_000,
             endpoint_wait_ms: 30_000,
             dynamodb_split_bytes: 1 << 30,
+            dynamodb_split_heat_reads: 12_000,
+            dynamodb_split_heat_writes: 4_000,
+            dynamodb_replace_after_ms: 300_000,
         }
     }
 }
@@ -93,6 +102,14 @@ impl Config {
         ensure!(
             self.dynamodb_split_bytes >= 1 << 16,
             "dynamodb_split_bytes: below 65536 a partition splits with each item"
+        );
+        ensure!(
+            self.dynamodb_split_heat_reads >= 10 && self.dynamodb_split_heat_writes >= 10,
+            "dynamodb_split_heat_reads, dynamodb_split_heat_writes: below 10 a partition splits with each request"
+        );
+        ensure!(
+            self.dynamodb_replace_after_ms >= 1_000,
+            "dynamodb_replace_after_ms: below 1000 every restart of a node is taken for its loss"
         );
         ensure!(
             !self.engine_account.is_empty(),
@@ -144,6 +161,9 @@ mod tests {
             "endpoint_ports = [9, 2]",
             "standby_loss_ms = 1",
             "dynamodb_split_bytes = 1",
+            "dynamodb_replace_after_ms = 1",
+            "dynamodb_split_heat_reads = 9",
+            "dynamodb_split_heat_writes = 9",
         ] {
             let config: Config = toml::from_str(text).unwrap();
             assert!(config.validate().is_err(), "{text}");

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use quorate_base::UnixMillis;
 use quorate_consensus::{GroupConfig, Voter};
 use quorate_control::{Catalog, Lease, NodeRecord, Remote, Replica, Txn};
-use quorate_dynamodb::host::{HostConfig, PartitionHost};
+use quorate_dynamodb::host::{HeatLimits, HostConfig, PartitionHost};
 use quorate_engines::{EngineAccount, EngineError, find_postgres};
 use quorate_rds::agent::{AgentConfig, AgentHost, run_agent};
 use quorate_rds::controller::{ControllerConfig, run_controller};
@@ -79,6 +79,10 @@ impl Own {
             },
             folder,
             split_bytes: config.dynamodb_split_bytes,
+            split_heat: HeatLimits {
+                reads: config.dynamodb_split_heat_reads,
+                writes: config.dynamodb_split_heat_writes,
+            },
         };
         Ok(PartitionHost::open(host, catalog.clone(), self.caller.clone()).await?)
     }
@@ -146,8 +150,12 @@ pub(crate) async fn run(
     tasks.spawn(async move { keeper.keep(keeper_id, voters, caller, view).await });
     tasks.spawn(dynamodb.clone().run(stop.clone()));
     if let Some(replica) = replica.clone() {
+        let dynamodb_config = quorate_dynamodb::controller::ControllerConfig {
+            replace_after: Duration::from_millis(config.dynamodb_replace_after_ms),
+        };
         tasks.spawn(quorate_dynamodb::controller::run_controller(
             replica.clone(),
+            dynamodb_config,
         ));
         let standby_replace_after_ms = config.standby_replace_after_ms;
         tasks.spawn(run_controller(

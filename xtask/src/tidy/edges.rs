@@ -74,6 +74,18 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-oracle",
         ],
     ),
+    (
+        "quorate-replica-simulator",
+        &[
+            "quorate-base",
+            "quorate-region",
+            "quorate-consensus",
+            "quorate-dynamo-lang",
+            "quorate-dynamo-store",
+            "quorate-dynamodb",
+            "quorate-oracle",
+        ],
+    ),
     ("quorate-drills", &["quorate-base", "quorate-oracle"]),
     (
         "quorate",
@@ -183,6 +195,10 @@ fn member(file: &Source) -> Result<Option<(String, Member)>> {
     else {
         return Ok(None);
     };
+    if table.contains_key("workspace") {
+        // A package that is a workspace of its own is none of ours: it is built apart.
+        return Ok(None);
+    }
     let mut imports = BTreeSet::new();
     add_imports(&table, &mut imports);
     let targets = table.get("target").and_then(Value::as_table);
@@ -253,6 +269,12 @@ mod tests {
             errors(&[("region", &["rds"]), ("rds", &[])], &[region, rds]),
             ["`region` imports `rds`, which is a layer above it"]
         );
+    }
+
+    #[test]
+    fn a_package_with_a_workspace_of_its_own_is_no_member() {
+        let apart = "[workspace]\n[package]\nname = \"apart\"\n[dependencies]\nbase = \"1\"\n";
+        assert!(errors(&[], &[("tests/apart/Cargo.toml", apart)]).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Attribute values on the wire: DynamoDB's JSON, `{"S":"x"}`, read and written without a tree in between.
 //!
 //! Owns what AWS says about a malformed value. Must not know which request a value stands in: a request is a serde
-//! struct with [`WireValue`] and [`WireItem`] in it, and its error goes through [`JsonError::from`].
+//! struct with [`WireValue`], [`WireItem`] and [`WireValues`] in it, and its error goes through [`JsonError::from`].
 
 mod read;
 mod sets;
@@ -95,6 +95,10 @@ pub struct WireValue(pub AttributeValue);
 /// An item in its JSON form, as a field of a request or an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WireItem(pub Item);
+
+/// `ExpressionAttributeValues`: values under placeholders, whose syntax is not looked at here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WireValues(pub Item);
 
 /// A borrowed value that serialises to its JSON form.
 #[derive(Debug, Clone, Copy)]

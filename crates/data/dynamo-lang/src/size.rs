@@ -44,13 +44,18 @@ pub fn value_bytes(value: &AttributeValue) -> usize {
     }
 }
 
-/// A byte for each two significant digits, one more, and one for a minus.
+/// A byte for each two significant digits before the point, and for each two behind it, rounded up on either side; one
+/// more, and one for a minus. The guide says it less exactly: measured to the byte at AWS's limit for items
+/// (`dynamodb-conformance`, `numberByteSize`, August 2026).
 fn number_bytes(number: &Number) -> usize {
     let digits = number.digits();
-    match digits.unsigned_abs().checked_ilog10() {
-        None => 1,
-        Some(log) => (log as usize + 2) / 2 + 1 + usize::from(digits < 0),
-    }
+    let Some(log) = digits.unsigned_abs().checked_ilog10() else {
+        return 1;
+    };
+    let count = log as usize + 1;
+    let behind_point = usize::from(number.exponent().min(0).unsigned_abs()).min(count);
+    let before_point = count - behind_point;
+    1 + before_point.div_ceil(2) + behind_point.div_ceil(2) + usize::from(digits < 0)
 }
 
 #[cfg(test)]
@@ -82,6 +87,18 @@ mod tests {
             ("-123", 4),
             ("12345", 4),
             ("0.001", 2),
+            ("0042", 2),
+            ("1010", 3),
+            ("0.0000001", 2),
+            ("1E125", 2),
+            ("1E-100", 2),
+            ("1.5", 3),
+            ("15", 2),
+            ("1.200", 3),
+            ("1.234", 4),
+            ("3.14159", 5),
+            ("123456", 4),
+            ("-1.5", 4),
             ("99999999999999999999999999999999999999", 20),
             ("-99999999999999999999999999999999999999", 21),
         ] {

@@ -190,6 +190,18 @@ impl Partition {
         self.inner.state().described.fences.clone()
     }
 
+    /// Whether the key is in its range at this moment.
+    #[must_use]
+    pub fn holds(&self, key: &ItemKey) -> bool {
+        self.inner.state().spec().range.contains(key.position())
+    }
+
+    /// Raised with each change of the indexes.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.inner.state().described.revision
+    }
+
     /// Up to where the log is applied; nothing before the first batch, and while a snapshot is missing.
     ///
     /// # Errors

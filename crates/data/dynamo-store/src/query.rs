@@ -13,7 +13,7 @@ use crate::error::ReadError;
 use crate::layout;
 use crate::page::{self, IndexRef, Page, Reader, Wanted};
 use crate::partition::Partition;
-use crate::spec::PartitionSpec;
+use crate::spec::{PartitionSpec, position_of};
 
 /// A query of one page.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -72,6 +72,18 @@ impl Partition {
         } else {
             reader.page(found.rev())
         }
+    }
+}
+
+impl Partition {
+    /// The hash position that a query asks for; nothing when the plan does not fit.
+    #[must_use]
+    pub fn position_of_query(&self, plan: &QueryPlan) -> Option<u64> {
+        let state = self.inner.state();
+        let spec = state.spec();
+        let rows = rows_of(spec, plan).ok()?;
+        let space = page::space_of(spec, plan.index).ok()?;
+        position_of(rows.start.get(layout::space(spec.table, space).len()..)?)
     }
 }
 

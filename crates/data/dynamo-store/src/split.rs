@@ -69,6 +69,35 @@ impl Partition {
     }
 }
 
+impl Partition {
+    /// Reads the upper part of the partition, from `at` on, and says what there is. Blocks for as long as a scan does.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn measure_split(&self, at: u64) -> Result<SplitPlan, StoreError> {
+        let state = self.inner.serving()?;
+        let spec = state.spec();
+        let moment = self.inner.shared.db.snapshot();
+        let upper = HashRange {
+            first: at,
+            last: spec.range.last,
+        };
+        let (from, to) = layout::positions(spec.table, Space::Items, upper);
+        let (mut right_items, mut right_bytes) = (0_u64, 0_u64);
+        for row in moment.range(&self.inner.shared.rows, from..to) {
+            let (_, value) = row.into_inner()?;
+            let record = self.inner.sound(record::decode_record(&value))?;
+            right_items += 1;
+            right_bytes += u64::from(record.bytes);
+        }
+        Ok(SplitPlan {
+            at,
+            right_items,
+            right_bytes,
+        })
+    }
+}
+
 impl Work<'_> {
     pub(crate) fn apply_split(
         &mut self,

@@ -21,8 +21,9 @@ mod types;
 
 pub use group::{Group, GroupConfig, GroupError, Leadership};
 pub use host::{
-    Command, DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup, Origin, Progress,
-    ReadPermit, Submitted, Traffic,
+    Carried, Change, Command, DurableMachine, Faults, GroupId, Host, HostConfig, HostedGroup,
+    LogDisk, Network, Origin, Progress, ReadPermit, Rows, Space, Submitted, Traffic,
+    simulate_clock, voters_at,
 };
 pub use machine::StateMachine;
-pub use types::{Voter, VoterId};
+pub use types::{Voter, VoterId, voter_id};

@@ -28,9 +28,15 @@ impl Voter {
     /// one after it. It is in logs on disk, so it never changes for a node.
     #[must_use]
     pub fn id(&self) -> VoterId {
-        let letter = u64::from(u32::from(self.node.zone().letter()) - u32::from('a') + 1);
-        letter + IDS_PER_ORDINAL * (u64::from(self.node.number()) - 1)
+        voter_id(&self.node)
     }
+}
+
+/// The number of a node's voter in Raft messages.
+#[must_use]
+pub fn voter_id(node: &NodeId) -> VoterId {
+    let letter = u64::from(u32::from(node.zone().letter()) - u32::from('a') + 1);
+    letter + IDS_PER_ORDINAL * (u64::from(node.number()) - 1)
 }
 
 impl Default for Voter {

@@ -98,6 +98,155 @@ async fn a_lost_node_is_replaced_by_another() {
     world.stop().await;
 }
 
+/// Has the leader make these the voters, again until it is done.
+async fn change(trio: &Trio, world: &World, voters: &[usize]) {
+    eventually("the voters are changed", || async {
+        let leader = trio.leader().await;
+        let voters = world.voters(voters.iter().copied());
+        let changed = trio.group(leader).change_voters(voters, CALL);
+        changed.await.ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_gets_the_state_though_the_log_has_all_entries() {
+    let world = World::start(4, HostConfig::default()).await;
+    let mut trio = Trio::start(&world, 1, 0).await;
+    trio.leader().await;
+    for machine in &trio.machines {
+        machine.put("born", "1");
+    }
+    trio.write("k=1").await;
+    trio.start_replica(&world, 3, None).await;
+    change(&trio, &world, &[0, 1, 2, 3]).await;
+    trio.until_applied(3, "k", "1").await;
+    assert_eq!(trio.machines[3].get("born").as_deref(), Some("1"));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_cannot_end_gives_way_to_another() {
+    let mut world = World::start(5, HostConfig::default()).await;
+    let mut trio = Trio::start(&world, 1, 0).await;
+    trio.leader().await;
+    trio.write("k=1").await;
+    trio.crash(&mut world, 2).await;
+    // Its node is up, and its replica never starts.
+    let never = trio
+        .group(0)
+        .change_voters(world.voters([0, 1, 3]), Duration::from_millis(500));
+    assert!(never.await.is_err());
+    trio.start_replica(&world, 4, None).await;
+    change(&trio, &world, &[0, 1, 4]).await;
+    let members = trio.group(0).members();
+    assert_eq!(members, world.voters([0, 1, 4]), "no learner is left over");
+    trio.write("k=2").await;
+    trio.until_applied(4, "k", "2").await;
+    world.stop().await;
+}
+
+/// A replica that has lost its log has forgotten what it voted for and acknowledged: it has to leave before it comes anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wiped_host_is_refilled_after_its_replica_has_left() {
+    let mut world = World::start(3, short_log()).await;
+    let mut trio = Trio::start(&world, 1, 0).await;
+    trio.leader().await;
+    for n in 0..40 {
+        trio.write(&format!("k{n}={n}")).await;
+    }
+    trio.groups[2] = None;
+    world.wipe(2).await;
+    trio.machines[2] = Arc::default();
+    world.start_host(2).await;
+    trio.write("while=away").await;
+    change(&trio, &world, &[0, 1]).await;
+    trio.start_replica(&world, 2, None).await;
+    change(&trio, &world, &[0, 1, 2]).await;
+    trio.write("after=1").await;
+    trio.until_applied(2, "after", "1").await;
+    assert_eq!(
+        trio.machines[2].state().values,
+        trio.machines[0].state().values
+    );
+    // It votes and acknowledges again.
+    trio.crash(&mut world, 0).await;
+    trio.write("alone=1").await;
+    trio.until_applied(2, "alone", "1").await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_killed_while_a_snapshot_is_loaded_loads_it_at_its_start() {
+    let mut world = World::start(3, short_log()).await;
+    let mut trio = Trio::start(&world, 1, 0).await;
+    trio.leader().await;
+    trio.write("early=1").await;
+    trio.until_applied(2, "early", "1").await;
+    trio.crash(&mut world, 2).await;
+    for n in 0..60 {
+        trio.write(&format!("k{n}={n}")).await;
+    }
+    // Once while it arrives, once more at the next start.
+    trio.machines[2].loads_to_tear.store(2, Ordering::SeqCst);
+    trio.restart(&mut world, 2).await;
+    trio.write("late=1").await;
+    let why = tokio::time::timeout(world::DEADLINE, world.host(2).stopped()).await;
+    assert!(why.unwrap().contains("cut short"));
+    assert!(trio.machines[2].state().torn);
+    // Nobody else is there to send it again; and what it voted for and acknowledged still counts.
+    trio.crash(&mut world, 1).await;
+    trio.crash(&mut world, 0).await;
+    trio.crash(&mut world, 2).await;
+    world.start_host(2).await;
+    let (id, machine, origin) = (trio.id, trio.machines[2].clone(), world.origin(0));
+    let torn = world
+        .on(2, |host| async move {
+            host.start_group(id, machine, Some(origin)).await.err()
+        })
+        .await;
+    assert!(torn.is_some(), "it does not run without a state");
+    trio.start_replica(&world, 2, Some(world.origin(0))).await;
+    assert_eq!(trio.machines[2].get("k59").as_deref(), Some("59"));
+    trio.restart(&mut world, 1).await;
+    trio.write("again=1").await;
+    trio.until_applied(1, "again", "1").await;
+    trio.until_applied(2, "again", "1").await;
+    let state = trio.machines[2].state();
+    assert_eq!(state.values, trio.machines[1].state().values);
+    assert!(state.applies.values().all(|times| *times == 1));
+    let kept = world.host_folder(2).join("kept");
+    assert_eq!(
+        files(&kept),
+        0,
+        "nothing is kept for longer than it is needed"
+    );
+    world.stop().await;
+}
+
+/// As a crash between the loading and the note of it: the machine is ahead of a log that knows nothing of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_ahead_of_its_log_starts() {
+    let mut world = World::start(3, short_log()).await;
+    let mut trio = Trio::start(&world, 1, 0).await;
+    trio.leader().await;
+    trio.write("early=1").await;
+    trio.until_applied(2, "early", "1").await;
+    trio.crash(&mut world, 2).await;
+    for n in 0..60 {
+        trio.write(&format!("k{n}={n}")).await;
+    }
+    let (bytes, mark) = trio.machines[0].snapshot();
+    trio.machines[2].load(&bytes, &mark);
+    trio.restart(&mut world, 2).await;
+    trio.write("late=1").await;
+    trio.until_applied(2, "late", "1").await;
+    let state = trio.machines[2].state();
+    assert_eq!(state.values, trio.machines[0].state().values);
+    assert!(state.applies.values().all(|times| *times == 1));
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_is_left_out_stops_leading() {
     let world = World::start(4, HostConfig::default()).await;

@@ -81,6 +81,8 @@ fn show_tables(tables: &[TableSurvey]) {
         "STATE",
         "LEADER",
         "ITEMS",
+        "READS/S",
+        "WRITES/S",
         "ENTRIES BEHIND",
     ];
     let rows = tables.iter().flat_map(|table| {
@@ -102,7 +104,7 @@ fn table_row(table: &TableSurvey) -> [String; 7] {
     ]
 }
 
-fn partition_row(table: &str, partition: &PartitionSurvey) -> [String; 8] {
+fn partition_row(table: &str, partition: &PartitionSurvey) -> [String; 10] {
     let followers = partition
         .replicas
         .iter()
@@ -121,11 +123,29 @@ fn partition_row(table: &str, partition: &PartitionSurvey) -> [String; 8] {
         partition.partition.clone(),
         partition.index.clone().unwrap_or_default(),
         partition.first.clone(),
-        String::from(partition.state),
+        state_of(partition),
         leader.unwrap_or_else(|| String::from("none")),
         partition.items.to_string(),
+        partition.reads_per_s.to_string(),
+        partition.writes_per_s.to_string(),
         behind.join("\n"),
     ]
+}
+
+fn state_of(partition: &PartitionSurvey) -> String {
+    let mut told = String::from(partition.state);
+    if let Some(moving) = &partition.moving {
+        told += &if moving.leaves == moving.joins {
+            format!("\n{} is refilled", moving.joins)
+        } else {
+            format!("\n{} goes to {}", moving.leaves, moving.joins)
+        };
+    }
+    if !partition.missing.is_empty() {
+        let missing: Vec<String> = partition.missing.iter().map(ToString::to_string).collect();
+        told += &format!("\ndegraded: {} is missing", missing.join(", "));
+    }
+    told
 }
 
 fn node_row(node: &NodeStatus) -> [String; 6] {

@@ -11,6 +11,8 @@ use crate::status::RegionStatus;
 
 /// Replicas shown at most: those that are furthest behind come first.
 const REPLICAS_MAX: usize = 1_000;
+/// Partitions shown at most: those that are asked for most come first.
+const PARTITIONS_MAX: usize = 1_000;
 /// Tables shown at most: those whose indexes are furthest behind come first.
 const TABLES_MAX: usize = 1_000;
 
@@ -40,6 +42,7 @@ pub(super) fn families(
         "gauge",
         outboxes,
     );
+    loads(page, regions);
     let requests = counts.iter().flat_map(|counts| {
         let statuses = counts.statuses.iter();
         statuses.map(|(status, count)| {
@@ -73,6 +76,43 @@ fn lags(regions: &BTreeMap<RegionName, RegionStatus>) -> Vec<(String, u64)> {
         }
     }
     lags
+}
+
+fn loads(page: &mut String, regions: &BTreeMap<RegionName, RegionStatus>) {
+    let mut loads = Vec::new();
+    for region in regions.values() {
+        for table in &region.tables {
+            for partition in &table.partitions {
+                let labels = format!(
+                    "{{region=\"{}\",table=\"{}\",partition=\"{}\"}}",
+                    region.region, table.name, partition.partition
+                );
+                loads.push((labels, partition.reads_per_s, partition.writes_per_s));
+            }
+        }
+    }
+    loads.sort_by_key(|(_, reads, writes)| std::cmp::Reverse(reads + 3 * writes));
+    loads.truncate(PARTITIONS_MAX);
+    let reads = loads
+        .iter()
+        .map(|(labels, reads, _)| (labels.clone(), *reads));
+    family(
+        page,
+        "dynamodb_partition_read_units",
+        "Read units that the partition's replicas were asked for in the last seconds, a second.",
+        "gauge",
+        reads,
+    );
+    let writes = loads
+        .iter()
+        .map(|(labels, _, writes)| (labels.clone(), *writes));
+    family(
+        page,
+        "dynamodb_partition_write_units",
+        "Write units that the partition's leader was asked for in the last seconds, a second.",
+        "gauge",
+        writes,
+    );
 }
 
 fn outboxes(regions: &BTreeMap<RegionName, RegionStatus>) -> Vec<(String, u64)> {

@@ -147,6 +147,10 @@ pub(crate) struct Measured {
     pub(crate) bytes: u64,
     /// Changes that have not reached the indexes.
     pub(crate) outbox: u64,
+    /// Read units that this replica was asked for, a second.
+    pub(crate) reads_per_s: u64,
+    /// Write units that it was asked for, a second.
+    pub(crate) writes_per_s: u64,
 }
 
 /// The question to a node about all its replicas.

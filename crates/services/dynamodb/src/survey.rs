@@ -69,8 +69,25 @@ pub struct PartitionSurvey {
     pub bytes: u64,
     /// Changes that have not reached global indexes.
     pub outbox_entries: u64,
+    /// Read units that its replicas were asked for in the last seconds, a second.
+    pub reads_per_s: u64,
+    /// Write units that its leader was asked for in the last seconds, a second.
+    pub writes_per_s: u64,
     /// Its replicas.
     pub replicas: Vec<ReplicaSurvey>,
+    /// The nodes that do not answer for their replica: it is degraded while there is one.
+    pub missing: Vec<NodeId>,
+    /// A replica that is being put elsewhere, or refilled.
+    pub moving: Option<MoveSurvey>,
+}
+
+/// A replica on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MoveSurvey {
+    /// The node that it leaves.
+    pub leaves: NodeId,
+    /// The node that it goes to: the same, when that has lost what it had.
+    pub joins: NodeId,
 }
 
 /// A replica.
@@ -240,6 +257,12 @@ fn survey_partition(
         items: measured.map_or(0, |m| m.items),
         bytes: measured.map_or(0, |m| m.bytes),
         outbox_entries: measured.map_or(0, |m| m.outbox),
+        reads_per_s: replies
+            .into_iter()
+            .flatten()
+            .map(|(_, c)| c.measured.reads_per_s)
+            .sum(),
+        writes_per_s: leader.map_or(0, |(_, counted)| counted.measured.writes_per_s),
         replicas: record
             .replicas
             .iter()
@@ -249,6 +272,16 @@ fn survey_partition(
                 lag_entries: lag(node),
             })
             .collect(),
+        missing: record
+            .replicas
+            .iter()
+            .filter(|node| reply(node).is_none())
+            .cloned()
+            .collect(),
+        moving: record.moving.as_ref().map(|moving| MoveSurvey {
+            leaves: moving.leaves.clone(),
+            joins: moving.joins.clone(),
+        }),
     }
 }
 
@@ -272,6 +305,8 @@ mod tests {
                 items: applied,
                 bytes: 10 * applied,
                 outbox: 2,
+                reads_per_s: 3,
+                writes_per_s: 5,
             },
             last: 120,
             matched,
@@ -290,6 +325,10 @@ mod tests {
             split_off: None,
             backfilled: Default::default(),
             began_with: None,
+            homes: Default::default(),
+            founders: Vec::new(),
+            joined: Default::default(),
+            moving: None,
         };
         let replies = replies.iter().map(|(z, c)| (node(*z), c.clone())).collect();
         let table = ledger::record(
@@ -307,6 +346,8 @@ mod tests {
             ('b', counted(false, 100, vec![])),
         ]);
         assert_eq!(shown.leader, Some(node('a')));
+        assert_eq!(shown.missing, [node('c')]);
+        assert_eq!((shown.reads_per_s, shown.writes_per_s), (6, 5));
         assert_eq!(
             (shown.items, shown.bytes, shown.outbox_entries),
             (110, 1_100, 2)

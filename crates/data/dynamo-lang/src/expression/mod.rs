@@ -20,6 +20,7 @@ mod tree;
 mod update;
 mod update_apply;
 mod update_check;
+mod update_size;
 mod words;
 
 #[cfg(test)]

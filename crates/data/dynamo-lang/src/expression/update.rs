@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::placeholders::Placeholders;
 use super::tree::Arithmetic;
-use super::{update_apply, update_check};
+use super::{update_apply, update_check, update_size};
 use crate::{AttributeValue, Item, Path, ValidationError};
 
 /// A step in working out the value that SET assigns, for a stack of values.
@@ -87,6 +87,12 @@ impl Update {
     /// When the item has not what the update needs, in the types that it needs.
     pub fn apply(&self, old: Option<&Item>, key: &Item) -> Result<Updated, ValidationError> {
         update_apply::apply(self, old, key)
+    }
+
+    /// What it counts for against the limit of an item, apart from the item that it makes.
+    #[must_use]
+    pub fn request_bytes(&self) -> usize {
+        update_size::request_bytes(self)
     }
 
     /// The paths that it changes, in the order of the text.

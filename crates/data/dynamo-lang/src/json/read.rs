@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::sets::{binaries, numbers, strings};
-use super::{NESTING_MAX, WireItem, WireValue, serialization, validation};
+use super::{NESTING_MAX, WireItem, WireValue, WireValues, serialization, validation};
 use crate::number::Number;
 use crate::value::AttributeValue;
 
@@ -21,7 +21,22 @@ impl<'de> Deserialize<'de> for WireValue {
 
 impl<'de> Deserialize<'de> for WireItem {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<WireItem, D::Error> {
-        FieldsSeed { level: 1 }.deserialize(from).map(WireItem)
+        FieldsSeed {
+            level: 1,
+            named: true,
+        }
+        .deserialize(from)
+        .map(WireItem)
+    }
+}
+
+impl<'de> Deserialize<'de> for WireValues {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<WireValues, D::Error> {
+        let placeholders = FieldsSeed {
+            level: 1,
+            named: false,
+        };
+        placeholders.deserialize(from).map(WireValues)
     }
 }
 
@@ -235,7 +250,7 @@ impl<'de> Visitor<'de> for TaggedSeed {
                 false => return Err(validation(NOT_TRUE)),
             },
             Tag::L => AttributeValue::L(array(ValueSeed { level }, from)?),
-            Tag::M => AttributeValue::M(FieldsSeed { level }.deserialize(from)?),
+            Tag::M => AttributeValue::M(FieldsSeed { level, named: true }.deserialize(from)?),
             Tag::Unknown => {
                 IgnoredAny::deserialize(from)?;
                 return Ok(None);
@@ -273,9 +288,10 @@ impl<'de, T: DeserializeSeed<'de> + Copy> Visitor<'de> for ArrayVisitor<T> {
     }
 }
 
-/// Reads an object of values, each `level` levels deep.
+/// Reads an object of values, each `level` levels deep. What is `named` by attributes has no empty name.
 struct FieldsSeed {
     level: usize,
+    named: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for FieldsSeed {
@@ -299,6 +315,9 @@ impl<'de> Visitor<'de> for FieldsSeed {
         let mut fields = BTreeMap::new();
         let value = ValueSeed { level: self.level };
         while let Some(name) = map.next_key::<String>()? {
+            if name.is_empty() && self.named {
+                return Err(validation("Empty attribute name"));
+            }
             fields.insert(name, map.next_value_seed(value)?);
         }
         Ok(fields)

@@ -83,6 +83,9 @@ fn columns(cursor: &mut Cursor<'_>) -> Result<Option<Vec<Column>>, ValidationErr
     let mut columns: Vec<Column> = Vec::new();
     loop {
         let mark = cursor.mark();
+        if cursor.is_word("FROM") {
+            return Err(unexpected());
+        }
         let path = cursor.path()?;
         if cursor.is_symbol("(") {
             return Err(cursor.error_at("Unexpected path component", mark));

@@ -1,5 +1,9 @@
 //! Snapshots: the same rows elsewhere, and no state at all from a bad one.
 
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::crash::copy;
 use super::*;
 
 fn filled(home: &Home) -> Partition {
@@ -118,4 +122,68 @@ fn a_bad_snapshot_leaves_no_state_and_a_good_one_heals() {
         dump(&to),
         dump(&home.store.partition(PartitionId(1)).unwrap().unwrap())
     );
+}
+
+/// A stream that keeps what is on disk each time it is read from.
+struct Watched<'a> {
+    bytes: &'a [u8],
+    folder: &'a Path,
+    copies: PathBuf,
+    reads: usize,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        copy(self.folder, &self.copies.join(self.reads.to_string()));
+        self.reads += 1;
+        self.bytes.read(into)
+    }
+}
+
+#[test]
+fn a_crash_at_any_step_of_the_reading_leaves_the_old_state_or_none_and_reading_again_heals() {
+    let home = Home::open();
+    let from = filled(&home);
+    let mut bytes = Vec::new();
+    let mark = from.write_snapshot(&mut bytes).unwrap();
+    let wanted = dump(&from);
+
+    let other = Home::open();
+    let to = other.base(1);
+    write(
+        &to,
+        &put(r#"{"pk":{"S":"old"},"sk":{"N":"1"},"a":{"N":"1"}}"#),
+    );
+    other.store.flush().unwrap();
+    let old_mark = to.mark().unwrap();
+    let copies = TempDir::new().unwrap();
+    let mut stream = Watched {
+        bytes: &bytes,
+        folder: other.folder.path(),
+        copies: copies.path().to_owned(),
+        reads: 0,
+    };
+    to.read_snapshot(&mut stream, &mark).unwrap();
+    let steps = stream.reads;
+    copy(other.folder.path(), &copies.path().join(steps.to_string()));
+
+    let (mut old, mut torn) = (0, 0);
+    for step in 0..=steps {
+        let store = Store::open(&copies.path().join(step.to_string())).unwrap();
+        let again = store.partition(PartitionId(1)).unwrap().unwrap();
+        let found = again.mark().unwrap();
+        if again.is_loading() {
+            torn += 1;
+            assert_eq!(found, None, "step {step}");
+            assert!(again.get(&key("p1", 1)).is_err(), "step {step}");
+        } else if found == old_mark {
+            old += 1;
+            assert!(again.get(&key("old", 1)).unwrap().is_some(), "step {step}");
+        } else {
+            assert_eq!((step, found.as_ref()), (steps, Some(&mark)));
+        }
+        again.read_snapshot(&mut bytes.as_slice(), &mark).unwrap();
+        assert_eq!(dump(&again), wanted, "step {step}");
+    }
+    assert!(old > 0 && torn > 2, "{old} old, {torn} torn of {steps}");
 }

@@ -33,6 +33,12 @@ fn both_sides_have_what_one_had() {
     let (before, stats) = (all_items(&left), left.stats());
     let (plan, effect) = split(&left);
     assert!((15..=25).contains(&plan.right_items), "{plan:?}");
+    assert_eq!(left.measure_split(plan.at).unwrap(), plan);
+    let all = left.measure_split(0).unwrap();
+    assert_eq!(
+        (all.right_items, all.right_bytes),
+        (stats.items, stats.bytes)
+    );
     assert_eq!(apply(&left, &effect.encode()), Outcome::Applied);
     let right = home.store.partition(PartitionId(2)).unwrap().unwrap();
     let mut both = all_items(&left);

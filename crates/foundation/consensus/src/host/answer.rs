@@ -16,7 +16,7 @@ use crate::host::hosting::Host;
 use crate::host::messages::{
     Answer, Ask, BUNDLE, Bundle, BundleAnswer, INSTALL, Install, PIECE, PULSE, Piece, Pulse,
 };
-use crate::host::types::{GroupId, Vote, VoteRequest, VoteResponse};
+use crate::host::types::{AppendRequest, GroupId, Vote, VoteRequest, VoteResponse};
 
 /// Longest time in which a replica that was told to lead tries to.
 const CAMPAIGN_TIME: Duration = Duration::from_secs(3);
@@ -47,6 +47,35 @@ impl Host {
             let host = host.clone();
             async move { host.install(install).await }
         });
+    }
+
+    /// Answers a question that a simulated network brought.
+    ///
+    /// # Errors
+    /// What `Caller::call` gives as `Refused`.
+    #[doc(hidden)]
+    pub async fn receive(
+        self: &Arc<Self>,
+        method: &str,
+        question: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        fn read<Q: serde::de::DeserializeOwned>(question: &[u8]) -> Result<Q, String> {
+            postcard::from_bytes(question).map_err(|e| format!("unreadable question: {e}"))
+        }
+        let answer = match method {
+            PULSE => {
+                self.note_heard(read(question)?)?;
+                postcard::to_stdvec(&self.hub.pulse)
+            }
+            BUNDLE => postcard::to_stdvec(&self.answer(read(question)?).await?),
+            PIECE => {
+                self.take_piece(read(question)?).await?;
+                postcard::to_stdvec(&())
+            }
+            INSTALL => postcard::to_stdvec(&self.install(read(question)?).await?),
+            other => return Err(format!("no method {other}")),
+        };
+        Ok(answer.expect("answers are plain data"))
     }
 
     fn note_heard(&self, pulse: Pulse) -> Result<(), String> {
@@ -122,12 +151,26 @@ impl Host {
     }
 }
 
+/// Whether entries come before which there is none.
+fn is_from_the_beginning(rpc: &AppendRequest) -> bool {
+    rpc.prev_log_id.is_none() && !rpc.entries.is_empty()
+}
+
 impl Cell {
+    /// Whether this replica joined a group that runs, and has nothing yet. What a group's machine begins with is known to
+    /// the voters that form it alone, so the entries alone would not give the same state here.
+    fn needs_a_state(&self) -> bool {
+        self.origin.is_none() && self.log.is_empty()
+    }
+
     async fn answer(self: &Arc<Self>, from: Pulse, ask: Ask) -> Answer {
         if self.loading.load(Ordering::Acquire) && matches!(ask, Ask::Append(_) | Ask::Vote(_)) {
             return Answer::Refused(String::from("a snapshot is being loaded"));
         }
         match ask {
+            Ask::Append(rpc) if self.needs_a_state() && is_from_the_beginning(&rpc) => {
+                Answer::Refused(String::from("a replica that joins begins with a snapshot"))
+            }
             Ask::Append(rpc) => {
                 let leader = rpc.vote.leader_id;
                 match self.raft.append_entries(rpc).await {
@@ -171,6 +214,10 @@ impl Cell {
 
     async fn answer_vote(self: &Arc<Self>, rpc: VoteRequest) -> Answer {
         let candidate = rpc.vote.leader_id;
+        // A candidate above this leader takes nothing from it any more: hear of it, and lead anew.
+        if candidate > self.log.vote().leader_id && self.leading().is_ok() {
+            self.probe();
+        }
         // `save_vote` keeps the promise too; refusing here spares the wait.
         if !self
             .log
@@ -185,14 +232,7 @@ impl Cell {
             });
         }
         match self.raft.vote(rpc).await {
-            Ok(answer) => {
-                // A candidate above this leader takes nothing from it any more: hear of it, and lead anew.
-                let above = !answer.vote_granted && candidate > answer.vote.leader_id;
-                if above && self.leading().is_ok() {
-                    self.probe();
-                }
-                Answer::Vote(answer)
-            }
+            Ok(answer) => Answer::Vote(answer),
             Err(e) => Answer::Refused(e.to_string()),
         }
     }

@@ -17,12 +17,14 @@ use openraft::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
+use crate::host::blocking;
+use crate::host::kept_snapshot::KeptSnapshots;
 use crate::host::log::{DecodeError, GroupLog, decode, encode};
 use crate::host::machine::{Command, DurableMachine};
 use crate::host::poison::Poison;
 use crate::host::snapshot_file::SnapshotFile;
 use crate::host::types::{
-    Answers, Entry, LeaderId, LogId, SnapshotMeta, StorageError, StoredMembership, Types,
+    Answers, Entry, GroupId, LeaderId, LogId, SnapshotMeta, StorageError, StoredMembership, Types,
 };
 use crate::types::Voter;
 
@@ -60,6 +62,19 @@ impl Mark {
             snapshot_id: self.last.map(|id| id.to_string()).unwrap_or_default(),
         }
     }
+}
+
+/// The voters of the group at a mark that was given to its machine.
+///
+/// # Errors
+/// When the bytes are no mark.
+pub fn voters_at(mark: &[u8]) -> io::Result<Vec<Voter>> {
+    let mark = Mark::from_bytes(mark).map_err(io::Error::other)?;
+    let membership = mark.membership.membership();
+    let voters = membership
+        .voter_ids()
+        .filter_map(|id| membership.get_node(&id));
+    Ok(voters.cloned().collect())
 }
 
 /// When a machine is to be flushed, and the bell for it.
@@ -103,6 +118,8 @@ impl FlushPace {
 
 /// One group's machine at this replica.
 pub(crate) struct Applied {
+    pub(crate) group: GroupId,
+    pub(crate) kept: KeptSnapshots,
     pub(crate) machine: Arc<dyn DurableMachine>,
     pub(crate) log: GroupLog,
     pub(crate) mark: Mark,
@@ -127,7 +144,18 @@ impl Applied {
         failed(ErrorVerb::Write, e)
     }
 
+    /// Applies the entries, those up to a change of the voters apart from those behind it: so a mark says who the voters
+    /// were when the machine applied a command.
     fn apply_now(&mut self, entries: &[Entry]) -> io::Result<Vec<Answers>> {
+        let changes = |entry: &Entry| matches!(entry.payload, EntryPayload::Membership(_));
+        let mut answers = Vec::with_capacity(entries.len());
+        for same_voters in entries.chunk_by(|_, next| !changes(next)) {
+            answers.extend(self.apply_chunk(same_voters)?);
+        }
+        Ok(answers)
+    }
+
+    fn apply_chunk(&mut self, entries: &[Entry]) -> io::Result<Vec<Answers>> {
         let damaged = || io::Error::other("an entry's commands are damaged");
         let mut commands = Vec::new();
         let mut counts = Vec::with_capacity(entries.len());
@@ -206,19 +234,20 @@ impl RaftStateMachine<Types> for Applied {
             membership: meta.last_membership.clone(),
         };
         let (machine, bytes) = (self.machine.clone(), mark.to_bytes());
+        let (kept, group) = (self.kept.clone(), self.group);
         let load = move || {
-            let mut from = io::BufReader::with_capacity(1 << 18, snapshot.open()?);
-            machine.read_snapshot(&mut from, &bytes)?;
-            if machine.mark()?.as_deref() == Some(&bytes[..]) {
-                return Ok(());
-            }
-            Err(io::Error::other("a snapshot was loaded without its mark"))
+            kept.keep(group, *snapshot, &bytes)?;
+            kept.load(group, &*machine)
         };
-        let loaded = tokio::task::spawn_blocking(load).await;
+        let loaded = blocking::run(load).await;
         loaded
-            .map_err(io::Error::other)
             .and_then(|loaded| loaded)
             .and_then(|()| self.log.note_flushed(meta))
+            .map_err(|e| self.machine_failed(&e))?;
+        let (kept, group) = (self.kept.clone(), self.group);
+        let dropped = blocking::run(move || kept.drop_kept(group)).await;
+        dropped
+            .and_then(|dropped| dropped)
             .map_err(|e| self.machine_failed(&e))?;
         self.mark = mark;
         self.told.send_replace(self.mark.last);
@@ -244,9 +273,8 @@ pub(crate) struct Flusher {
 impl RaftSnapshotBuilder<Types> for Flusher {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
         let machine = self.machine.clone();
-        let flushed = tokio::task::spawn_blocking(move || machine.flush()).await;
+        let flushed = blocking::run(move || machine.flush()).await;
         flushed
-            .map_err(io::Error::other)
             .and_then(|flushed| flushed)
             .and_then(|()| self.log.note_flushed(&self.meta))
             .map_err(|e| {

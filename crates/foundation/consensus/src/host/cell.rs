@@ -192,6 +192,12 @@ impl Cell {
         server.state == ServerState::Leader && membership.get_node(&peer).is_some()
     }
 
+    /// Whether this replica leads in this leadership.
+    pub(crate) fn leads_as(&self, leader: LeaderId) -> bool {
+        let server = self.server.borrow();
+        server.state == ServerState::Leader && server.vote.leader_id == leader
+    }
+
     /// Stops leading for a while, in favour of another voter, or for good when there is none.
     pub(crate) fn give_way(&self, to: Option<Voter>) {
         let until = match to {

@@ -32,6 +32,8 @@ pub(crate) const FORM_RETRY_MS: std::ops::Range<u64> = 25..45;
 pub(crate) const FORM_TRIES_MAX: u32 = 16;
 /// Stagger of elections after a leader's host came back without its leadership.
 pub(crate) const REELECT_MS: std::ops::Range<u64> = 20..320;
+/// How much longer a replica waits that was seen to have less of the log than others.
+pub(crate) const OUTRANKED_FACTOR: u32 = 3;
 /// How often the host looks for groups that need an election.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -62,6 +64,8 @@ pub(crate) const BUNDLE_MESSAGES_MAX: usize = 256;
 pub(crate) const MESSAGES_WAITING_MAX: usize = 16_384;
 /// How long the notice of a commit waits for company; appended entries carry it too.
 pub(crate) const NOTICE_DELAY: Duration = Duration::from_millis(15);
+/// Pause until a notice that did not arrive goes again.
+pub(crate) const NOTICE_AGAIN_AFTER: Duration = Duration::from_millis(400);
 
 /// Bytes of one piece of a snapshot.
 pub(crate) const SNAPSHOT_PIECE_BYTES: usize = 1 << 20;

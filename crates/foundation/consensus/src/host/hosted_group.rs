@@ -5,17 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use openraft::LogIdOptionExt;
-use openraft::error::{ClientWriteError, RaftError};
+use openraft::error::{ClientWriteError, Fatal, RaftError};
+use openraft::{ChangeMembers, LogIdOptionExt};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::group::{GroupError, Leadership};
 use crate::host::cell::Cell;
-use crate::host::messages::Ask;
+use crate::host::clock::Moment;
+use crate::host::hosting::CAUGHT_UP_WITHIN;
+use crate::host::messages::{Answer, Ask};
 use crate::host::proposer::Proposal;
 use crate::host::read::ReadPermit;
 use crate::host::types::GroupId;
 use crate::types::{Voter, VoterId};
+
+/// Pause between two looks at how far a change of voters is.
+const CHANGE_PAUSE: Duration = Duration::from_millis(20);
 
 /// How far each replica has got.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,6 +152,17 @@ impl HostedGroup {
         receiver
     }
 
+    /// Whether this replica holds a lease: no two of a group ever do at a time.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn holds_lease(&self) -> bool {
+        let Ok(leader) = self.cell.leading() else {
+            return false;
+        };
+        let guard = self.cell.log.guard();
+        guard.lease(leader, Moment::now()).is_some()
+    }
+
     /// The voters and learners, as this replica knows them.
     #[must_use]
     pub fn members(&self) -> Vec<Voter> {
@@ -174,9 +190,34 @@ impl HostedGroup {
         }
     }
 
-    /// Makes these the group's voters: adds who is missing, waits until they have caught up, then leaves out who is
-    /// not named. Only on the leader; a node that joins has the group started without origin. When the leader is not
-    /// named it stops leading in the end and one of the others takes over.
+    /// The voter or learner of that number.
+    #[must_use]
+    pub fn member(&self, id: VoterId) -> Option<Voter> {
+        self.cell.nodes().remove(&id)
+    }
+
+    /// Whether the group has agreed on these voters, as far as this replica knows, and has neither others nor learners.
+    #[must_use]
+    pub fn is_made_of(&self, voters: &BTreeSet<VoterId>) -> bool {
+        let server = self.cell.server();
+        let server = server.borrow();
+        if *server.membership_config.log_id() > *self.cell.applied.borrow() {
+            return false;
+        }
+        let membership = server.membership_config.membership();
+        let one_set = matches!(membership.get_joint_config().as_slice(), [set] if set == voters);
+        one_set && membership.nodes().count() == voters.len()
+    }
+
+    /// Whether anything is applied here: a replica that joined has nothing until it is sent the others' state.
+    #[must_use]
+    pub fn has_state(&self) -> bool {
+        self.cell.applied.borrow().is_some()
+    }
+
+    /// Makes these the group's voters: adds who is missing as a learner, waits until it has caught up, then leaves out
+    /// who is not named. Only on the leader; a node that joins has the group started without origin, and is sent the
+    /// machine's state. When the leader is not named it stops leading in the end and one of the others takes over.
     ///
     /// # Errors
     /// `NotLeader` when another leads. After `Unavailable` the change may be made in part; it can be asked for again.
@@ -186,7 +227,6 @@ impl HostedGroup {
         timeout: Duration,
     ) -> Result<(), GroupError> {
         self.cell.leading()?;
-        let _change = Change::begin(&self.cell);
         tokio::time::timeout(timeout, self.change_voters_now(&voters))
             .await
             .map_err(|_| late(timeout))??;
@@ -198,19 +238,70 @@ impl HostedGroup {
 
     async fn change_voters_now(&self, voters: &[Voter]) -> Result<(), GroupError> {
         let raft = &self.cell.raft;
+        let wanted: BTreeSet<VoterId> = voters.iter().map(Voter::id).collect();
+        if self.is_made_of(&wanted) {
+            return Ok(());
+        }
         let present = self.cell.nodes();
         for voter in voters {
             let id = voter.id();
             if present.get(&id) != Some(voter) {
-                raft.add_learner(id, voter.clone(), true)
+                self.cut_beginning().await?;
+                raft.add_learner(id, voter.clone(), false)
                     .await
                     .map_err(write_error)?;
             }
         }
-        let ids: BTreeSet<VoterId> = voters.iter().map(Voter::id).collect();
-        raft.change_membership(ids, false)
+        self.catch_up(&wanted).await?;
+        let _change = Change::begin(&self.cell);
+        raft.change_membership(wanted.clone(), false)
             .await
             .map_err(write_error)?;
+        // Those of an earlier change that went another way.
+        let learners: BTreeSet<VoterId> = self.cell.nodes().into_keys().collect();
+        let learners: BTreeSet<VoterId> = learners.difference(&wanted).copied().collect();
+        if !learners.is_empty() {
+            raft.change_membership(ChangeMembers::RemoveNodes(learners), false)
+                .await
+                .map_err(write_error)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until those of the replicas that are no voters yet have nearly all of the log.
+    async fn catch_up(&self, wanted: &BTreeSet<VoterId>) -> Result<(), GroupError> {
+        loop {
+            self.cell.leading()?;
+            let voters: BTreeSet<VoterId> = {
+                let server = self.cell.server();
+                let server = server.borrow();
+                server.membership_config.voter_ids().collect()
+            };
+            let progress = self.progress();
+            let has_most = |id: &VoterId| {
+                let matched = progress.matched.get(id);
+                matched.is_some_and(|at| at + CAUGHT_UP_WITHIN >= progress.last && *at > 0)
+            };
+            let mut behind = wanted.difference(&voters).filter(|id| !has_most(id));
+            if behind.next().is_none() {
+                return Ok(());
+            }
+            // Another leader added them, perhaps, and this one's log still has all entries.
+            self.cut_beginning().await?;
+            tokio::time::sleep(CHANGE_PAUSE).await;
+        }
+    }
+
+    /// Has the log begin behind its first entry at least: who has nothing is then sent the machine's state.
+    async fn cut_beginning(&self) -> Result<(), GroupError> {
+        let trigger = self.cell.raft.trigger();
+        let stopped = |e: Fatal<VoterId>| GroupError::Unavailable(e.to_string());
+        while self.cell.log.purged().is_none() {
+            self.cell.leading()?;
+            trigger.snapshot().await.map_err(stopped)?;
+            trigger.purge_log(0).await.map_err(stopped)?;
+            tokio::time::sleep(CHANGE_PAUSE).await;
+        }
         Ok(())
     }
 
@@ -243,11 +334,19 @@ impl HostedGroup {
     /// `NotLeader` when another leads, `Unavailable` when the voter is unknown or does not answer.
     pub async fn step_down(&self, to: VoterId, timeout: Duration) -> Result<(), GroupError> {
         self.cell.leading()?;
+        self.call_to_lead(to, timeout).await.map(drop)
+    }
+
+    /// Asks another voter to try to become the leader, whoever leads; whether its replica runs and does.
+    ///
+    /// # Errors
+    /// `Unavailable` when the voter is unknown or does not answer.
+    pub async fn call_to_lead(&self, to: VoterId, timeout: Duration) -> Result<bool, GroupError> {
         let unknown = || GroupError::Unavailable(format!("voter {to} is not in the group"));
-        let heir = self.cell.nodes().remove(&to).ok_or_else(unknown)?;
+        let heir = self.member(to).ok_or_else(unknown)?;
         let post = self.cell.hub.post(&heir);
         match tokio::time::timeout(timeout, post.ask(self.cell.id, Ask::Campaign)).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(answer)) => Ok(matches!(answer, Answer::Done)),
             Ok(Err(e)) => Err(GroupError::Unavailable(e.to_string())),
             Err(_) => Err(late(timeout)),
         }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::group::GroupError;
 use crate::host::applied::{Applied, FlushPace, Mark};
+use crate::host::blocking;
 use crate::host::cell::{Cell, Parts, Probe};
 use crate::host::clock::Moment;
 use crate::host::config::{
@@ -21,7 +22,8 @@ use crate::host::config::{
     VOTE_TIMEOUT_MS,
 };
 use crate::host::hosted_group::HostedGroup;
-use crate::host::log::{GroupLog, SharedLog};
+use crate::host::kept_snapshot::KeptSnapshots;
+use crate::host::log::{GroupLog, LogDisk, SharedLog};
 use crate::host::look::{Action, Look};
 use crate::host::machine::DurableMachine;
 use crate::host::network::Network;
@@ -32,6 +34,7 @@ use crate::host::receive_snapshot::Incoming;
 use crate::host::registry::Registry;
 use crate::host::send_snapshot::SnapshotSender;
 use crate::host::types::{GroupId, LeaderId, Raft};
+use crate::host::way::{self, Way};
 use crate::types::{Voter, VoterId};
 
 /// Time without an append after which a group's cached entries are given up.
@@ -39,7 +42,7 @@ const COOL_AFTER: Duration = Duration::from_secs(5);
 /// How often such groups, left peers and given up transfers are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Lag within which a learner counts as caught up.
-const CAUGHT_UP_WITHIN: u64 = 64;
+pub(crate) const CAUGHT_UP_WITHIN: u64 = 64;
 
 /// What a host sent since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,7 @@ pub struct Host {
     pub(crate) poison: Arc<Poison>,
     pub(crate) incoming: Incoming,
     snapshots: Arc<SnapshotSender>,
+    kept: KeptSnapshots,
     log: Arc<SharedLog>,
     config: HostConfig,
     raft_config: Arc<Config>,
@@ -111,13 +115,45 @@ impl Host {
         caller: Arc<Caller>,
     ) -> Result<Arc<Host>, GroupError> {
         let poison = Arc::new(Poison::default());
-        let (log, incoming) = open_folder(folder, &poison, &config).await?;
+        let opened = open_folder(folder, &poison, &config).await?;
+        let way = Way::Caller(caller);
+        Ok(Host::begin(own, folder, config, way, poison, opened).await)
+    }
+
+    /// As `open`, in a thread with a simulated clock: the log is on `disk`, calls go through `network`.
+    ///
+    /// # Errors
+    /// `Unavailable` when the folder, for snapshots on their way, cannot be used.
+    #[doc(hidden)]
+    pub async fn open_simulated(
+        own: Voter,
+        folder: &Path,
+        config: HostConfig,
+        network: Arc<dyn way::Network>,
+        disk: Arc<dyn LogDisk>,
+    ) -> Result<Arc<Host>, GroupError> {
+        let poison = Arc::new(Poison::default());
+        let incoming = Incoming::open(&snapshot_folder(folder)).map_err(unavailable)?;
+        let kept = KeptSnapshots::open(&kept_folder(folder)).map_err(unavailable)?;
+        let log = SharedLog::simulated(disk, poison.clone(), config.faults.clone());
+        let way = Way::Simulated(network);
+        Ok(Host::begin(own, folder, config, way, poison, (log, incoming, kept)).await)
+    }
+
+    async fn begin(
+        own: Voter,
+        folder: &Path,
+        config: HostConfig,
+        way: Way,
+        poison: Arc<Poison>,
+        (log, incoming, kept): (SharedLog, Incoming, KeptSnapshots),
+    ) -> Arc<Host> {
         let registry = Arc::new(Registry::default());
         let silence = Duration::from_millis(config.silence_ms_min);
         let hub = Arc::new(Hub::new(
             own,
             rand::random(),
-            caller,
+            way,
             config.faults.clone(),
             registry.clone(),
             poison.clone(),
@@ -134,6 +170,7 @@ impl Host {
             poison,
             incoming,
             snapshots: Arc::new(snapshots),
+            kept,
             log: Arc::new(log),
             config,
             raft_config: Arc::new(raft_config),
@@ -148,7 +185,7 @@ impl Host {
         tasks.spawn(sweep(host.hub.clone(), host.incoming.clone()));
         tasks.spawn(flush(host.registry.clone(), host.flush.clone()));
         drop(tasks);
-        Ok(host)
+        host
     }
 
     /// Opens this node's replica of a group, or first forms it. All voters of a group that is being made call it with
@@ -191,8 +228,9 @@ impl Host {
         self.poison.check().map_err(unavailable)?;
         let _starting = self.begin_start(id)?;
         let (own, shared, opening) = (self.hub.pulse.from, self.log.clone(), machine.clone());
-        let opened = move || open_replica(id, own, shared, &*opening, birth);
-        let opened = tokio::task::spawn_blocking(opened).await;
+        let kept = self.kept.clone();
+        let opened = move || open_replica(id, own, shared, &kept, &*opening, birth);
+        let opened = blocking::run(opened).await;
         let (log, mark) = opened.map_err(unavailable)??;
         let cell = self.make_cell(id, machine, origin, log, mark).await?;
         if self.closed.load(Ordering::SeqCst) {
@@ -241,6 +279,8 @@ impl Host {
             self.flush.clone(),
         ));
         let state_machine = Applied {
+            group: id,
+            kept: self.kept.clone(),
             machine: machine.clone(),
             log: log.clone(),
             mark,
@@ -293,13 +333,9 @@ impl Host {
     /// # Errors
     /// `Unavailable` when the log cannot be read.
     pub fn logged_groups(&self) -> Result<BTreeSet<GroupId>, GroupError> {
-        let keys = self.log.meta.iter().map(|row| row.key());
-        let group = |key: fjall::Slice| {
-            let number = key.first_chunk().copied();
-            number.map(|number| GroupId(u64::from_be_bytes(number)))
-        };
-        keys.filter_map(|key| key.map(group).map_err(unavailable).transpose())
-            .collect()
+        let keys = self.log.disk.meta_keys().map_err(unavailable)?;
+        let group = |key: Vec<u8>| key.first_chunk().copied().map(u64::from_be_bytes);
+        Ok(keys.into_iter().filter_map(group).map(GroupId).collect())
     }
 
     /// Ends this node's replica of a group; its log stays. When it leads another voter is told to, because the pulse
@@ -323,9 +359,10 @@ impl Host {
         self.stop_group(id).await;
         let _starting = self.begin_start(id)?;
         let (own, shared) = (self.hub.pulse.from, self.log.clone());
-        let opened = tokio::task::spawn_blocking(move || GroupLog::open(id, own, shared)).await;
+        let opened = blocking::run(move || GroupLog::open(id, own, shared)).await;
         let log = opened.map_err(unavailable)?.map_err(unavailable)?;
-        log.forget().await.map_err(unavailable)
+        log.forget().await.map_err(unavailable)?;
+        self.kept.drop_kept(id).map_err(unavailable)
     }
 
     /// Waits until storage has failed; returns why. Nothing is acknowledged from then on: the node should end.
@@ -355,33 +392,42 @@ impl Host {
         }
         while stopping.join_next().await.is_some() {}
         let log = self.log.clone();
-        if let Err(e) = tokio::task::spawn_blocking(move || log.stop()).await {
+        if let Err(e) = blocking::run(move || log.stop()).await {
             tracing::warn!(error = %e, "the groups' log did not stop in order");
         }
     }
 }
 
-/// Reads a replica's log and how far its machine is. Blocks.
+/// Reads a replica's log and how far its machine is, after a snapshot whose loading was cut short is loaded. Blocks.
 fn open_replica(
     id: GroupId,
     own: VoterId,
     shared: Arc<SharedLog>,
+    kept: &KeptSnapshots,
     machine: &dyn DurableMachine,
     birth: Option<Mark>,
 ) -> Result<(GroupLog, Mark), GroupError> {
     let log = GroupLog::open(id, own, shared).map_err(unavailable)?;
+    if let Err(e) = kept.load(id, machine) {
+        // With its old state still there, the replica is sent another one.
+        tracing::error!(group = %id, error = %e, "a snapshot that was kept cannot be loaded");
+    }
+    if !machine.is_whole() {
+        let why = "its state was given up for a snapshot that cannot be loaded";
+        return Err(unavailable(why));
+    }
     let mark = match (machine.mark().map_err(unavailable)?, birth) {
         (Some(bytes), _) => Mark::from_bytes(&bytes).map_err(unavailable)?,
+        (None, Some(birth)) => birth,
         (None, None) => Mark::default(),
-        (None, Some(birth)) => {
-            // Openraft cuts the log up to the mark, and whoever cuts waits until that is flushed.
-            if log.is_fresh() {
-                machine.flush().map_err(unavailable)?;
-                log.note_flushed(&birth.meta()).map_err(unavailable)?;
-            }
-            birth
-        }
     };
+    // The machine is ahead of the log by a snapshot, or by what it was born with.
+    if !log.reaches(mark.last).map_err(unavailable)? {
+        machine.flush().map_err(unavailable)?;
+        log.note_flushed(&mark.meta()).map_err(unavailable)?;
+        log.begin_behind(mark.last).map_err(unavailable)?;
+    }
+    kept.drop_kept(id).map_err(unavailable)?;
     Ok((log, mark))
 }
 
@@ -389,21 +435,24 @@ fn snapshot_folder(folder: &Path) -> PathBuf {
     folder.join("snapshots")
 }
 
+fn kept_folder(folder: &Path) -> PathBuf {
+    folder.join("kept")
+}
+
 async fn open_folder(
     folder: &Path,
     poison: &Arc<Poison>,
     config: &HostConfig,
-) -> Result<(SharedLog, Incoming), GroupError> {
+) -> Result<(SharedLog, Incoming, KeptSnapshots), GroupError> {
     let (folder, poison, faults) = (folder.to_owned(), poison.clone(), config.faults.clone());
     let open = move || {
         std::fs::create_dir_all(&folder).map_err(unavailable)?;
         let log = SharedLog::open(&folder.join("log"), poison, faults).map_err(unavailable)?;
         let incoming = Incoming::open(&snapshot_folder(&folder)).map_err(unavailable)?;
-        Ok((log, incoming))
+        let kept = KeptSnapshots::open(&kept_folder(&folder)).map_err(unavailable)?;
+        Ok((log, incoming, kept))
     };
-    tokio::task::spawn_blocking(open)
-        .await
-        .map_err(unavailable)?
+    blocking::run(open).await.map_err(unavailable)?
 }
 
 /// Tells each peer that this host is there.

@@ -8,7 +8,9 @@ use tokio::sync::watch;
 
 use crate::host::cell::ServerMetrics;
 use crate::host::clock::Moment;
-use crate::host::config::{FORM_RETRY_MS, FORM_TRIES_MAX, HostConfig, REELECT_MS};
+use crate::host::config::{
+    FORM_RETRY_MS, FORM_TRIES_MAX, HostConfig, OUTRANKED_FACTOR, REELECT_MS,
+};
 use crate::host::election::{Patience, Seen, decide_to_campaign};
 use crate::host::post::Heard;
 use crate::host::types::{LeaderId, Vote};
@@ -48,6 +50,8 @@ pub(crate) struct Look {
     /// The start of the leader's host that the leader was heard from.
     followed: Option<(LeaderId, u64)>,
     asked: Moment,
+    /// Another voter was seen to have more of the log since this replica last asked.
+    outranked: bool,
     patience: Patience,
     silence_ms: std::ops::Range<u64>,
     /// Tries left at the pace of a group that is being formed.
@@ -71,6 +75,7 @@ impl Look {
             since: Moment::now(),
             followed: None,
             asked: Moment::default(),
+            outranked: false,
             patience: Patience {
                 silence: Duration::ZERO,
                 restart: Duration::ZERO,
@@ -86,6 +91,16 @@ impl Look {
     /// The leader was heard itself, from this start of its host.
     pub(crate) fn note_followed(&mut self, leader: LeaderId, incarnation: u64) {
         self.followed = Some((leader, incarnation));
+    }
+
+    /// A voter refused this replica its vote because it has more of the log. That one can be elected, and is not if this
+    /// one keeps ahead of it with higher votes: it waits longer until it asks again than any other does.
+    pub(crate) fn note_outranked(&mut self) {
+        if !self.outranked {
+            self.outranked = true;
+            self.patience.silence *= OUTRANKED_FACTOR;
+            self.patience.restart *= OUTRANKED_FACTOR;
+        }
     }
 
     /// Looks at the group. `heard` tells when the host of a voter was last heard.
@@ -162,6 +177,7 @@ impl Look {
 
     /// Another patience for each try: replicas that asked at the same time do not again.
     fn draw_patience(&mut self) {
+        self.outranked = false;
         let mut random = rand::rng();
         let silence_ms = if self.form_tries > 0 {
             let tried = u64::from(FORM_TRIES_MAX - self.form_tries);

@@ -20,6 +20,10 @@ pub trait DurableMachine: Send + Sync + 'static {
     /// When the store cannot be read.
     fn mark(&self) -> io::Result<Option<Vec<u8>>>;
 
+    /// Whether there is a state, be it an empty one: false from the moment at which `read_snapshot` takes the old state
+    /// away to its end, also after a crash in between.
+    fn is_whole(&self) -> bool;
+
     /// Applies commands in order, atomically together with `mark`; one answer per command. Not synced. Called with no
     /// command when only the mark moves. Runs on an async thread: it must not wait long.
     ///

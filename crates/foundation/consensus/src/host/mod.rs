@@ -18,6 +18,7 @@
 
 mod answer;
 mod applied;
+mod blocking;
 mod cell;
 mod clock;
 mod config;
@@ -26,6 +27,7 @@ mod faults;
 mod guard;
 mod hosted_group;
 mod hosting;
+mod kept_snapshot;
 mod log;
 mod look;
 mod machine;
@@ -40,11 +42,16 @@ mod registry;
 mod send_snapshot;
 mod snapshot_file;
 mod types;
+mod way;
 
+pub use applied::voters_at;
+pub use clock::simulate_clock;
 pub use config::{HostConfig, Origin};
 pub use faults::Faults;
 pub use hosted_group::{HostedGroup, Progress, Submitted};
 pub use hosting::{Host, Traffic};
+pub use log::{Change, LogDisk, Rows, Space};
 pub use machine::{Command, DurableMachine};
 pub use read::ReadPermit;
 pub use types::GroupId;
+pub use way::{Carried, Network};

@@ -121,8 +121,14 @@ impl RaftNetwork<Types> for Peer {
     }
 
     async fn vote(&mut self, rpc: VoteRequest, _: RPCOption) -> Result<VoteResponse, AskError> {
+        let own_last = rpc.last_log_id;
         match self.post.ask(self.group, Ask::Vote(rpc)).await {
-            Ok(Answer::Vote(answer)) => Ok(answer),
+            Ok(Answer::Vote(answer)) => {
+                if !answer.vote_granted && answer.last_log_id > own_last {
+                    self.post.note_outranked(self.group);
+                }
+                Ok(answer)
+            }
             Ok(Answer::Refused(why)) => Err(refused(why)),
             Ok(_) => Err(refused(String::from("an answer to something else"))),
             Err(e) => Err(unreachable(&e)),

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use quorate_region::transport::{CallError, Caller};
+use quorate_region::transport::CallError;
 
 use crate::host::clock::Moment;
 use crate::host::config::{
     APPEND_BYTES_MAX, APPEND_TIMEOUT_MS, BUNDLE_MESSAGES_MAX, BUNDLES_IN_FLIGHT_MAX,
-    MESSAGES_WAITING_MAX, NOTICE_DELAY,
+    MESSAGES_WAITING_MAX, NOTICE_AGAIN_AFTER, NOTICE_DELAY,
 };
 use crate::host::faults::Faults;
 use crate::host::log::entries_size;
@@ -23,6 +23,7 @@ use crate::host::messages::{Answer, Ask, BUNDLE, Bundle, BundleAnswer, PULSE, Pu
 use crate::host::poison::Poison;
 use crate::host::registry::Registry;
 use crate::host::types::{AppendRequest, AppendResponse, GroupId};
+use crate::host::way::Way;
 use crate::types::{Voter, VoterId};
 
 /// Longest wait for the answer to a pulse.
@@ -49,7 +50,7 @@ pub(crate) struct Heard {
 pub(crate) struct Hub {
     pub(crate) own: Voter,
     pub(crate) pulse: Pulse,
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) way: Way,
     pub(crate) faults: Arc<Faults>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) poison: Arc<Poison>,
@@ -63,7 +64,7 @@ impl Hub {
     pub(crate) fn new(
         own: Voter,
         incarnation: u64,
-        caller: Arc<Caller>,
+        way: Way,
         faults: Arc<Faults>,
         registry: Arc<Registry>,
         poison: Arc<Poison>,
@@ -73,7 +74,7 @@ impl Hub {
         Hub {
             own,
             pulse: Pulse { from, incarnation },
-            caller,
+            way,
             faults,
             registry,
             poison,
@@ -134,7 +135,15 @@ struct Outgoing {
     group: GroupId,
     ask: Ask,
     bytes: usize,
-    answer: Option<oneshot::Sender<Result<Answer, CallError>>>,
+    waiting: Waiting,
+}
+
+/// What an answer is for.
+enum Waiting {
+    /// Somebody waits for it.
+    Asker(oneshot::Sender<Result<Answer, CallError>>),
+    /// Nobody does: it is a notice, which goes again if it did not arrive.
+    Notice(Box<AppendRequest>),
 }
 
 #[derive(Default)]
@@ -211,7 +220,7 @@ impl Post {
                 group,
                 ask,
                 bytes,
-                answer: Some(answer),
+                waiting: Waiting::Asker(answer),
             });
             self.start_lane(&mut queue);
         }
@@ -228,9 +237,14 @@ impl Post {
             return;
         }
         queue.notices_due = true;
+        drop(queue);
+        self.send_notices_after(NOTICE_DELAY);
+    }
+
+    fn send_notices_after(self: &Arc<Self>, delay: Duration) {
         let post = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(NOTICE_DELAY).await;
+            tokio::time::sleep(delay).await;
             let mut queue = post.queue();
             queue.notices_due = false;
             if !queue.notices.is_empty() {
@@ -268,13 +282,17 @@ impl Post {
         }
     }
 
-    async fn send(&self, taken: Vec<Outgoing>) {
+    async fn send(self: &Arc<Self>, taken: Vec<Outgoing>) {
         let mut answers = Vec::with_capacity(taken.len());
         let mut asks = Vec::with_capacity(taken.len());
         for outgoing in taken {
             // Who gave up waiting does not want it sent any more.
-            if outgoing.answer.as_ref().is_none_or(|a| !a.is_closed()) {
-                answers.push((outgoing.group, outgoing.answer));
+            let wanted = match &outgoing.waiting {
+                Waiting::Asker(asker) => !asker.is_closed(),
+                Waiting::Notice(_) => true,
+            };
+            if wanted {
+                answers.push((outgoing.group, outgoing.waiting));
                 asks.push((outgoing.group, outgoing.ask));
             }
         }
@@ -293,8 +311,8 @@ impl Post {
                 (None, None) => Err(self.unreachable("it left out an answer")),
             };
             match waiting {
-                Some(waiting) => drop(waiting.send(answer)),
-                None => self.check_notice(group, answer),
+                Waiting::Asker(asker) => drop(asker.send(answer)),
+                Waiting::Notice(append) => self.check_notice(group, *append, &answer),
             }
         }
     }
@@ -313,10 +331,9 @@ impl Post {
             asks,
         };
         let answer: BundleAnswer = hub
-            .caller
+            .way
             .call(
-                &self.peer.node,
-                self.peer.address,
+                &self.peer,
                 BUNDLE,
                 &bundle,
                 Duration::from_millis(APPEND_TIMEOUT_MS),
@@ -329,18 +346,46 @@ impl Post {
     }
 
     /// A follower that refuses a notice follows another leader, or lacks entries: the group has to hear it itself.
-    fn check_notice(&self, group: GroupId, answer: Result<Answer, CallError>) {
-        let refused = matches!(
-            answer,
-            Ok(Answer::Append(
-                AppendResponse::HigherVote(_) | AppendResponse::Conflict
-            ))
-        );
-        if refused
-            && let Some(hub) = self.hub.upgrade()
+    /// One that did not hear it hears it again: without writes nothing else would ever tell it.
+    fn check_notice(
+        self: &Arc<Self>,
+        group: GroupId,
+        append: AppendRequest,
+        answer: &Result<Answer, CallError>,
+    ) {
+        let Some(hub) = self.hub.upgrade() else {
+            return;
+        };
+        let Some(cell) = hub.registry.get(group) else {
+            return;
+        };
+        match answer {
+            Ok(Answer::Append(AppendResponse::HigherVote(_) | AppendResponse::Conflict)) => {
+                cell.probe();
+            }
+            Ok(Answer::Append(_)) => {}
+            _ if hub.poison.is_set() || !cell.leads_as(append.vote.leader_id) => {}
+            _ => self.notice_again(group, append),
+        }
+    }
+
+    fn notice_again(self: &Arc<Self>, group: GroupId, append: AppendRequest) {
+        let mut queue = self.queue();
+        queue.notices.entry(group).or_insert(append);
+        if !queue.notices_due {
+            queue.notices_due = true;
+            drop(queue);
+            self.send_notices_after(NOTICE_AGAIN_AFTER);
+        }
+    }
+
+    /// The peer has more of the group's log than this replica, which asked for its vote: it should lead instead.
+    pub(crate) fn note_outranked(&self, group: GroupId) {
+        if let Some(hub) = self.hub.upgrade()
             && let Some(cell) = hub.registry.get(group)
         {
-            cell.probe();
+            let mut look = cell.look.lock().expect("no holder panics");
+            look.note_outranked();
         }
     }
 
@@ -355,10 +400,9 @@ impl Post {
         let post = self.clone();
         hub.counters.pulses.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
-            let (node, address) = (&post.peer.node, post.peer.address);
             let answer: Result<Pulse, CallError> = hub
-                .caller
-                .call(node, address, PULSE, &hub.pulse, PULSE_TIMEOUT)
+                .way
+                .call(&post.peer, PULSE, &hub.pulse, PULSE_TIMEOUT)
                 .await;
             post.pulsing.store(false, Ordering::Release);
             if let Ok(pulse) = answer
@@ -389,9 +433,9 @@ fn take_bundle(queue: &mut Queue) -> Vec<Outgoing> {
     {
         taken.push(Outgoing {
             group,
+            waiting: Waiting::Notice(Box::new(append.clone())),
             ask: Ask::Append(append),
             bytes: 0,
-            answer: None,
         });
     }
     taken

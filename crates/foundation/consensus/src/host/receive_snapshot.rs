@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
+use crate::host::blocking;
 use crate::host::clock::Moment;
 use crate::host::config::SNAPSHOT_IDLE_MAX;
 use crate::host::messages::Piece;
@@ -48,7 +49,7 @@ impl Incoming {
     /// Takes a piece. The first one of a transfer ends the group's earlier one.
     pub(crate) async fn take(&self, piece: Piece) -> Result<(), String> {
         let incoming = self.clone();
-        let taken = tokio::task::spawn_blocking(move || incoming.take_now(&piece)).await;
+        let taken = blocking::run(move || incoming.take_now(&piece)).await;
         taken.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::host::applied::Mark;
+use crate::host::blocking;
 use crate::host::config::{
     SNAPSHOT_LOAD_TIMEOUT, SNAPSHOT_PIECE_BYTES, SNAPSHOT_PIECE_TIMEOUT, SNAPSHOTS_SENT_MAX,
 };
@@ -51,7 +52,7 @@ impl SnapshotSender {
         let transfer = rand::random();
         let path = self.folder.join(format!("out-{}-{transfer:016x}", group.0));
         let machine = cell.machine.clone();
-        let written = tokio::task::spawn_blocking(move || write_out(machine.as_ref(), path)).await;
+        let written = blocking::run(move || write_out(machine.as_ref(), path)).await;
         let (file, mark) = written
             .map_err(|e| e.to_string())?
             .map_err(|e| e.to_string())?;
@@ -65,14 +66,8 @@ impl SnapshotSender {
             meta: mark.meta(),
         };
         tracing::info!(%group, %peer, length, "sent a snapshot");
-        hub.caller
-            .call(
-                &peer.node,
-                peer.address,
-                INSTALL,
-                &install,
-                SNAPSHOT_LOAD_TIMEOUT,
-            )
+        hub.way
+            .call(peer, INSTALL, &install, SNAPSHOT_LOAD_TIMEOUT)
             .await
             .map_err(|e| e.to_string())
     }
@@ -100,7 +95,7 @@ async fn send_pieces(
         if !hub.talks_to(peer.id()) {
             return Err(String::from("the link is cut"));
         }
-        let read = tokio::task::spawn_blocking(move || read_piece(reading)).await;
+        let read = blocking::run(move || read_piece(reading)).await;
         let (file, bytes) = read
             .map_err(|e| e.to_string())?
             .map_err(|e| e.to_string())?;
@@ -116,10 +111,9 @@ async fn send_pieces(
             offset,
             bytes,
         };
-        let (node, address) = (&peer.node, peer.address);
         let sent = hub
-            .caller
-            .call::<_, ()>(node, address, PIECE, &piece, SNAPSHOT_PIECE_TIMEOUT);
+            .way
+            .call::<_, ()>(peer, PIECE, &piece, SNAPSHOT_PIECE_TIMEOUT);
         sent.await.map_err(|e| e.to_string())?;
         if length == 0 {
             return Ok(0);

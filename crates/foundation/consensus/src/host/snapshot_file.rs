@@ -30,6 +30,13 @@ impl SnapshotFile {
             None => Err(io::Error::other("the snapshot has no bytes")),
         }
     }
+
+    /// Gives the file another name, under which it stays.
+    pub(crate) fn move_to(mut self, path: &Path) -> io::Result<()> {
+        let from = self.path.take();
+        let from = from.ok_or_else(|| io::Error::other("the snapshot has no bytes"))?;
+        std::fs::rename(from, path)
+    }
 }
 
 impl Drop for SnapshotFile {

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) values: BTreeMap<String, String>,
     /// How often each command was applied in the state's whole life.
     pub(crate) applies: BTreeMap<String, u64>,
+    /// A snapshot's loading was cut short.
+    pub(crate) torn: bool,
 }
 
 /// A map: commands are `key=value`, answers the earlier value. What was not flushed is gone after `crash`.
@@ -41,6 +43,8 @@ pub(crate) struct Map {
     pub(crate) flushes: AtomicU64,
     pub(crate) snapshots_read: AtomicU64,
     pub(crate) fails: AtomicBool,
+    /// Loadings that are cut short from here on.
+    pub(crate) loads_to_tear: AtomicU64,
 }
 
 impl Map {
@@ -58,6 +62,17 @@ impl Map {
         state.values.insert(key.to_owned(), value.to_owned());
     }
 
+    /// Its state and mark, as another machine loads them.
+    pub(crate) fn snapshot(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut bytes = Vec::new();
+        let mark = self.write_snapshot(&mut bytes).unwrap();
+        (bytes, mark)
+    }
+
+    pub(crate) fn load(&self, bytes: &[u8], mark: &[u8]) {
+        self.read_snapshot(&mut &bytes[..], mark).unwrap();
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<String> {
         self.state.lock().unwrap().values.get(key).cloned()
     }
@@ -66,6 +81,10 @@ impl Map {
 impl DurableMachine for Map {
     fn mark(&self) -> io::Result<Option<Vec<u8>>> {
         Ok(self.state.lock().unwrap().mark.clone())
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.state.lock().unwrap().torn
     }
 
     fn apply(&self, commands: &[Command<'_>], mark: &[u8]) -> io::Result<Vec<Vec<u8>>> {
@@ -98,6 +117,17 @@ impl DurableMachine for Map {
     }
 
     fn read_snapshot(&self, from: &mut dyn Read, mark: &[u8]) -> io::Result<()> {
+        let left = &self.loads_to_tear;
+        let tears = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if tears.is_ok() {
+            let torn = State {
+                torn: true,
+                ..State::default()
+            };
+            *self.flushed.lock().unwrap() = torn.clone();
+            *self.state.lock().unwrap() = torn;
+            return Err(io::Error::other("the loading was cut short"));
+        }
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes)?;
         let (values, applies) = postcard::from_bytes(&bytes).map_err(io::Error::other)?;
@@ -105,6 +135,7 @@ impl DurableMachine for Map {
             mark: Some(mark.to_vec()),
             values,
             applies,
+            torn: false,
         };
         *self.flushed.lock().unwrap() = state.clone();
         *self.state.lock().unwrap() = state;
@@ -230,6 +261,12 @@ impl World {
         let running = self.running[at].as_ref().unwrap();
         let work = work(running.host.clone());
         running.runtime.spawn(work).await.unwrap()
+    }
+
+    /// Ends a host and removes all that it had on disk.
+    pub(crate) async fn wipe(&mut self, at: usize) {
+        self.kill(at).await;
+        std::fs::remove_dir_all(self.host_folder(at)).unwrap();
     }
 
     /// Ends a host without flushing its machines.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use quorate_base::{NodeId, ZoneName};
 
-use crate::model::{PartitionRecord, Throughput};
+use crate::model::{HomeId, PartitionRecord, Throughput};
 
 /// Replicas of a partition.
 const REPLICAS_MAX: usize = 3;
@@ -39,6 +39,7 @@ pub fn partition_count(throughput: &Throughput) -> u32 {
 #[derive(Debug, Clone, Default)]
 pub struct Placement {
     nodes: BTreeMap<NodeId, Load>,
+    homes: BTreeMap<NodeId, HomeId>,
 }
 
 /// What a node has.
@@ -60,11 +61,44 @@ impl Placement {
                 .iter()
                 .map(|node| (node.clone(), Load::default()))
                 .collect(),
+            homes: BTreeMap::new(),
         };
         for partition in partitions {
             placement.count(&partition.replicas, &partition.preferred);
+            let moving = partition.moving.as_ref();
+            if let Some(moving) = moving.filter(|m| !partition.replicas.contains(&m.joins)) {
+                placement.count_newcomer(&moving.joins);
+            }
         }
         placement
+    }
+
+    /// The same, with the folders that replicas are made in.
+    #[must_use]
+    pub fn with_homes(mut self, homes: BTreeMap<NodeId, HomeId>) -> Placement {
+        self.homes = homes;
+        self
+    }
+
+    /// The folders of these nodes, as far as they are known.
+    pub(crate) fn homes_of(&self, nodes: &[NodeId]) -> BTreeMap<NodeId, HomeId> {
+        let homes = nodes.iter().filter_map(|node| {
+            let home = self.homes.get(node)?;
+            Some((node.clone(), *home))
+        });
+        homes.collect()
+    }
+
+    /// How many replicas a node has.
+    pub(crate) fn replicas_on(&self, node: &NodeId) -> u64 {
+        self.nodes.get(node).map_or(0, |load| load.replicas)
+    }
+
+    /// Counts a replica that a node is to get.
+    pub(crate) fn count_newcomer(&mut self, node: &NodeId) {
+        if let Some(load) = self.nodes.get_mut(node) {
+            load.replicas += 1;
+        }
     }
 
     /// Chooses the nodes of one more partition and the one that is to lead it. `None` when no node is alive.

@@ -18,7 +18,8 @@ use crate::host::machine::Fate;
 use crate::host::partition_host::PartitionHost;
 use crate::host::replica::{Described, Replica};
 use crate::host::spec::{fed_indexes, ttl_attribute};
-use crate::host::{feed, splits, transactions};
+use crate::host::splits::Reason;
+use crate::host::{feed, moves, splits, transactions};
 use crate::messages::Refusal;
 use crate::model::{IndexNumber, PartitionNumber, PartitionRecord, PartitionState, TableRecord};
 use crate::routing::RouteError;
@@ -66,14 +67,22 @@ pub(crate) struct Duties {
 impl Duties {
     /// Starts what is due on the partitions that are led here.
     pub(crate) fn look(&mut self, host: &Arc<PartitionHost>, known: &Known) {
+        let now = Instant::now();
         for replica in host.replicas() {
+            replica.heat.look(now.into(), host.config.split_heat);
             let leadership = replica.group.leadership();
-            if !leadership.own || replica.busy.load(Ordering::Acquire) {
+            if !leadership.own {
                 continue;
             }
             let Some(record) = known.partition(replica.number) else {
                 continue;
             };
+            if moves::is_due(record, &replica) {
+                start_move(host, &replica);
+            }
+            if replica.busy.load(Ordering::Acquire) {
+                continue;
+            }
             let Some(table) = known.stored_table_of(record) else {
                 continue;
             };
@@ -117,6 +126,25 @@ impl Duties {
         }
         due
     }
+}
+
+/// Changes voters beside the other duties: a newcomer may take long to catch up.
+fn start_move(host: &Arc<PartitionHost>, replica: &Arc<Replica>) {
+    if replica.moves.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let (host, replica) = (host.clone(), replica.clone());
+    tokio::spawn(async move {
+        let driven = moves::drive(&host, &replica).await;
+        replica.moves.store(false, Ordering::Release);
+        match driven {
+            Ok(true) => host.ring(),
+            Ok(false) => {}
+            Err(e) => {
+                tracing::debug!(partition = %replica.number, error = %e, "a move is put off");
+            }
+        }
+    });
 }
 
 /// Whether the partition's indexes or expiry are not as the table has them. Compared once for each revision of the table
@@ -163,7 +191,7 @@ struct Work {
     expires: bool,
     locked: bool,
     backfills: Vec<IndexNumber>,
-    splits: bool,
+    splits: Option<Reason>,
 }
 
 impl Work {
@@ -186,10 +214,13 @@ impl Work {
             .collect();
         let reports = record.state == PartitionState::Creating;
         let (feeds, locked) = (stats.outbox > 0, stats.locks > 0);
-        let splits = matches!(record.state, PartitionState::Splitting { .. })
-            || (splits::is_due(record, &stats, host.config.split_bytes)
-                && !splits::is_hopeless(replica));
-        let any = [reports, describes, feeds, expires, locked, splits].contains(&true);
+        let splits = if matches!(record.state, PartitionState::Splitting { .. }) {
+            // Why it was begun does not matter to its end.
+            Some(Reason::Size)
+        } else {
+            splits::reason(record, replica, &stats, host.config.split_bytes)
+        };
+        let any = [reports, describes, feeds, expires, locked, splits.is_some()].contains(&true);
         // Most looks find nothing: records are cloned for the others only.
         (any || !backfills.is_empty()).then(|| Work {
             reports,
@@ -222,8 +253,8 @@ impl Work {
         if self.locked {
             transactions::end_old(host, replica).await?;
         }
-        if self.splits {
-            splits::drive(host, replica, &self.record).await?;
+        if let Some(reason) = self.splits {
+            splits::drive(host, replica, &self.record, reason).await?;
         }
         if self.feeds {
             feed::drain(host, replica).await?;

@@ -50,18 +50,17 @@ impl Known {
     /// whose record is not written yet.
     pub(crate) fn places(&self, number: PartitionNumber, node: &NodeId) -> bool {
         if let Some(record) = self.partition(number) {
-            return record.replicas.contains(node);
+            return record.places(node);
         }
         self.partitions.iter().any(|stored| {
             let splits = matches!(stored.record.state, PartitionState::Splitting { right, .. } if right == number);
-            splits && stored.record.replicas.contains(node)
+            splits && stored.record.places(node)
         })
     }
 
-    /// The replicas as voters; those that have never registered are left out.
-    pub(crate) fn voters(&self, record: &PartitionRecord) -> Vec<Voter> {
-        record
-            .replicas
+    /// Nodes as voters; those that have never registered are left out.
+    pub(crate) fn voters(&self, nodes: &[NodeId]) -> Vec<Voter> {
+        nodes
             .iter()
             .filter_map(|node| {
                 let stored = self.nodes.get(node.as_str())?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
-use quorate_consensus::{Command, DurableMachine};
+use quorate_consensus::{Command, DurableMachine, Voter, voters_at};
 use quorate_dynamo_store::{Effect, Outcome, Partition, Store};
 
 use crate::model::PartitionNumber;
@@ -48,10 +48,14 @@ pub(crate) fn fate(reply: &[u8]) -> io::Result<Fate> {
 }
 
 /// A split that was applied here: the right half has its state and wants its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SplitDone {
-    pub(crate) left: PartitionNumber,
-    pub(crate) right: PartitionNumber,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitDone {
+    /// The half that was there.
+    pub left: PartitionNumber,
+    /// The one that came to be.
+    pub right: PartitionNumber,
+    /// The voters of the left half when its log came to the split: the right half begins with them on each of them.
+    pub voters: Vec<Voter>,
 }
 
 /// Whom a machine tells what it came upon.
@@ -79,7 +83,8 @@ impl PartitionMachine {
         }
     }
 
-    fn tell_of_splits(&self, effects: &[&[u8]]) {
+    fn tell_of_splits(&self, effects: &[&[u8]], mark: &[u8]) -> io::Result<()> {
+        let voters = voters_at(mark)?;
         let decoded = effects
             .iter()
             .filter_map(|bytes| Effect::decode(bytes).ok());
@@ -89,15 +94,21 @@ impl PartitionMachine {
                 let _ = self.bells.splits.send(SplitDone {
                     left: PartitionNumber(self.partition.id().0),
                     right: PartitionNumber(right.0),
+                    voters: voters.clone(),
                 });
             }
         }
+        Ok(())
     }
 }
 
 impl DurableMachine for PartitionMachine {
     fn mark(&self) -> io::Result<Option<Vec<u8>>> {
         self.partition.mark()
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.partition.is_loading()
     }
 
     fn apply(&self, commands: &[Command<'_>], mark: &[u8]) -> io::Result<Vec<Vec<u8>>> {
@@ -124,7 +135,7 @@ impl DurableMachine for PartitionMachine {
             fates[*at].extend_from_slice(&outcome);
         }
         if self.partition.source().generation != generation {
-            self.tell_of_splits(&bytes);
+            self.tell_of_splits(&bytes, mark)?;
         }
         if self.partition.stats().outbox > 0 {
             self.bells.work.notify_one();

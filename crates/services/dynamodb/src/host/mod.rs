@@ -11,14 +11,22 @@
 
 mod duties;
 mod feed;
+mod heat;
+mod home;
 mod known;
 mod machine;
+mod moves;
 mod partition_host;
 mod removal;
 mod replica;
 mod settling;
+#[doc(hidden)]
+pub mod simulated;
 mod spec;
 mod splits;
+mod spread;
 mod transactions;
 
+pub use heat::HeatLimits;
+pub use machine::SplitDone;
 pub use partition_host::{HostConfig, HostError, PartitionHost};

@@ -8,23 +8,28 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use quorate_consensus::{GroupError, GroupId, Host, Origin, Voter};
-use quorate_control::{Catalog, CatalogError};
+use quorate_base::NodeId;
+use quorate_consensus::{GroupError, GroupId, Host, Origin, Voter, VoterId, voter_id};
+use quorate_control::{Catalog, CatalogError, Txn};
 use quorate_dynamo_store::{Partition, PartitionId, Store, StoreError};
 use quorate_region::transport::{Caller, Requester, Router};
 
 use crate::host::duties::Duties;
+use crate::host::heat::HeatLimits;
+use crate::host::home;
 use crate::host::known::Known;
 use crate::host::machine::{Bells, PartitionMachine, SplitDone};
 use crate::host::removal;
 use crate::host::replica::Replica;
 use crate::host::spec::spec_of;
 use crate::messages::{Answer, CENSUS, Census, Counted, PARTITION, Question, Refusal};
-use crate::model::{PartitionNumber, PartitionRecord};
+use crate::model::{HomeId, NodeHome, PartitionNumber, PartitionRecord, ReplicaRole};
 use crate::routing::{PartitionCalls, Routes};
 
 /// Longest time between two looks at the catalog and at the partitions that are led here.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Pause before the catalog is told again where the replicas of this node are.
+const TELL_AGAIN: Duration = Duration::from_millis(200);
 
 /// What a node's DynamoDB goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +40,8 @@ pub struct HostConfig {
     pub folder: PathBuf,
     /// Bytes from which a partition is split.
     pub split_bytes: u64,
+    /// Load from which a partition is split.
+    pub split_heat: HeatLimits,
 }
 
 /// Why a node cannot hold partitions.
@@ -46,6 +53,9 @@ pub enum HostError {
     /// The log cannot be read.
     #[error("the log of this node's partitions cannot be opened: {0}")]
     Log(#[from] GroupError),
+    /// The folder cannot be read or written.
+    #[error("the folder of this node's partitions cannot be opened: {0}")]
+    Folder(#[from] std::io::Error),
 }
 
 /// The replicas of one node.
@@ -55,10 +65,14 @@ pub struct PartitionHost {
     pub(crate) groups: Arc<Host>,
     pub(crate) store: Store,
     pub(crate) calls: Arc<PartitionCalls>,
+    /// What the replicas here are made in.
+    home: HomeId,
     replicas: RwLock<HashMap<PartitionNumber, Arc<Replica>>>,
     bells: Bells,
     /// Partitions of which something was on disk when the host was opened, and was not removed since.
     leftovers: Mutex<BTreeSet<PartitionNumber>>,
+    /// Who is to lead the right half of a split that is under way, where this node leads the left one.
+    heirs: Mutex<HashMap<PartitionNumber, VoterId>>,
     split_done: Mutex<Option<mpsc::UnboundedReceiver<SplitDone>>>,
 }
 
@@ -72,8 +86,9 @@ impl PartitionHost {
         catalog: Catalog,
         caller: Arc<Caller>,
     ) -> Result<Arc<PartitionHost>, HostError> {
-        let store = Store::open(&config.folder.join("items"))?;
-        let log = config.folder.join("log");
+        let home = home::open(&config.folder)?;
+        let store = Store::open(&home::items_folder(&config.folder))?;
+        let log = home::log_folder(&config.folder);
         let groups = Host::open(config.own.clone(), &log, Default::default(), caller.clone());
         let groups = groups.await?;
         let leftovers = leftovers(&store, &groups)?;
@@ -85,12 +100,14 @@ impl PartitionHost {
             catalog,
             groups,
             store,
+            home,
             replicas: RwLock::default(),
             leftovers: Mutex::new(leftovers),
             bells: Bells {
                 splits,
                 work: Arc::new(Notify::new()),
             },
+            heirs: Mutex::default(),
             split_done: Mutex::new(Some(split_done)),
         }))
     }
@@ -149,6 +166,7 @@ impl PartitionHost {
         let mut bell = self.catalog.view().subscribe();
         let mut known = Known::default();
         let mut duties = Duties::default();
+        let telling = tokio::spawn(self.clone().tell_home());
         loop {
             bell.mark_unchanged();
             if let Err(e) = self.look(&mut known).await {
@@ -163,7 +181,28 @@ impl PartitionHost {
                 () = stop.cancelled() => break,
             }
         }
+        telling.abort();
         self.groups.shutdown().await;
+    }
+
+    /// Tells the catalog what the replicas here are made in; until it is told.
+    async fn tell_home(self: Arc<Self>) {
+        let node = self.config.own.node.as_str();
+        let record = NodeHome { home: self.home };
+        loop {
+            let told = match self.catalog.read::<NodeHome>(node).await {
+                Ok(Some(read)) if read.record == record => return,
+                Ok(_) => self.catalog.commit(Txn::new().put(node, &record)).await,
+                Err(e) => Err(e),
+            };
+            match told {
+                Ok(_) => return,
+                Err(e) => {
+                    tracing::debug!(error = %e, "the catalog does not know this node's folder yet")
+                }
+            }
+            tokio::time::sleep(TELL_AGAIN).await;
+        }
     }
 
     /// Brings up what is placed here and takes down what no record names any more.
@@ -177,13 +216,12 @@ impl PartitionHost {
                 continue;
             };
             let record = &stored.record;
-            if !record.replicas.contains(&self.config.own.node) {
+            let role = record.role_of(&self.config.own.node, self.home);
+            let runs = matches!(role, ReplicaRole::Founds | ReplicaRole::Joins);
+            if !runs || self.replica(number).is_some() {
                 continue;
             }
-            if self.replica(number).is_some() {
-                continue;
-            }
-            match self.start(number, record, known).await {
+            match self.start(number, record, role, known).await {
                 Ok(started) => incomplete |= !started,
                 Err(e) => {
                     incomplete = true;
@@ -216,12 +254,13 @@ impl PartitionHost {
         &self,
         number: PartitionNumber,
         record: &PartitionRecord,
+        role: ReplicaRole,
         known: &Known,
     ) -> Result<bool, LookError> {
         let id = PartitionId(number.0);
-        let voters = known.voters(record);
+        let voters = known.voters(record.founders());
         let spec = known.table_of(record).and_then(|t| spec_of(t, record));
-        let (Some(mut spec), true) = (spec, voters.len() == record.replicas.len()) else {
+        let (Some(mut spec), true) = (spec, voters.len() == record.founders().len()) else {
             // Every replica has to begin with the same voters, so all of them must be known.
             return Ok(false);
         };
@@ -233,7 +272,8 @@ impl PartitionHost {
             // The left half has not split here yet: the split makes this one.
             None if waits_for_split => return Ok(false),
             None => {
-                if let Some(whole) = record.began_with {
+                // Who founds it applies its whole log, splits included; who joins begins with what it is now.
+                if let (Some(whole), ReplicaRole::Founds) = (record.began_with, role) {
                     spec.range.last = whole.last;
                 }
                 self.store.create(id, spec)?
@@ -242,10 +282,13 @@ impl PartitionHost {
         let preferred = voters.iter().find(|v| v.node == record.preferred);
         let origin = Origin {
             preferred_leader: preferred.map_or(0, Voter::id),
-            voters: voters.clone(),
+            voters,
         };
-        let beginning = Beginning::of(record, &partition, origin);
-        self.launch(number, partition, voters, beginning).await?;
+        let beginning = match role {
+            ReplicaRole::Founds => Beginning::of(record, &partition, origin),
+            _ => Beginning::Late,
+        };
+        self.launch(number, partition, beginning).await?;
         Ok(true)
     }
 
@@ -253,20 +296,20 @@ impl PartitionHost {
         &self,
         number: PartitionNumber,
         partition: Partition,
-        voters: Vec<Voter>,
         beginning: Beginning,
     ) -> Result<(), LookError> {
         let id = GroupId(number.0);
         let machine =
             PartitionMachine::new(partition.clone(), self.store.clone(), self.bells.clone());
         let machine = Arc::new(machine);
+        let joined = matches!(beginning, Beginning::Late);
         let group = match beginning {
             Beginning::Empty(origin) => self.groups.start_group(id, machine, Some(origin)).await,
             Beginning::Split(origin) => self.groups.start_born_group(id, machine, origin).await,
             Beginning::Late => self.groups.start_group(id, machine, None).await,
         };
         let group = group?;
-        let replica = Arc::new(Replica::new(number, partition, group, voters));
+        let replica = Arc::new(Replica::new(number, partition, group, joined));
         let mut replicas = self.replicas.write().expect("no holder panics");
         replicas.insert(number, replica);
         Ok(())
@@ -281,22 +324,38 @@ impl PartitionHost {
             let Some(partition) = self.store.partition(PartitionId(done.right.0))? else {
                 return Ok(());
             };
-            let origin = Origin {
-                voters: left.voters.clone(),
-                preferred_leader: left.group.leadership().leader.unwrap_or(0),
-            };
-            // The catalog may have brought it up already.
-            if self.replica(done.right).is_some() {
+            // The catalog may have brought it up already, or be about to: its record says how it begins here.
+            let id = done.right.record_id();
+            let record = self.catalog.view().read::<PartitionRecord>(&id)?;
+            if self.replica(done.right).is_some() || record.is_some() {
                 return Ok(());
             }
+            let heir = self
+                .heirs
+                .lock()
+                .expect("no holder panics")
+                .remove(&done.right);
+            let leader = left.group.leadership().leader;
+            let origin = Origin {
+                voters: done.voters,
+                preferred_leader: heir.or(leader).unwrap_or(0),
+            };
             let beginning = Beginning::Split(origin);
-            self.launch(done.right, partition, left.voters.clone(), beginning)
-                .await
+            self.launch(done.right, partition, beginning).await
         };
         let started: Result<(), LookError> = started.await;
         if let Err(e) = started {
             tracing::warn!(partition = %done.right, error = %e, "the right half of a split does not start");
         }
+    }
+
+    /// Notes who is to lead the right half of a split that is about to be made.
+    pub(crate) fn note_heir(&self, right: PartitionNumber, heir: Option<&NodeId>) {
+        let mut heirs = self.heirs.lock().expect("no holder panics");
+        match heir {
+            Some(heir) => heirs.insert(right, voter_id(heir)),
+            None => heirs.remove(&right),
+        };
     }
 
     /// Has the partitions that are led here looked through.
@@ -343,8 +402,8 @@ enum Beginning {
     Empty(Origin),
     /// With the state that a split gave them.
     Split(Origin),
-    /// The right half of a split that this node never applied, because its left half came as a snapshot: nothing is here
-    /// until the others send their state.
+    /// After the others: nothing is here until they send their state. So begins a replica that was put here later, and the
+    /// right half of a split that this node never applied, because its left half came as a snapshot.
     Late,
 }
 

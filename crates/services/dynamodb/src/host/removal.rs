@@ -41,7 +41,7 @@ fn decide_abandoned(
 ) -> Vec<PartitionNumber> {
     let mut placed = BTreeSet::new();
     for stored in records {
-        if !stored.record.replicas.contains(node) {
+        if !stored.record.places(node) {
             continue;
         }
         placed.extend(PartitionNumber::of_record_id(&stored.id));
@@ -56,7 +56,7 @@ fn decide_abandoned(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{HashRange, IndexNumber, TableNumber};
+    use crate::model::{HashRange, HomeId, IndexNumber, Move, MoveStage, TableNumber};
     use quorate_base::Revision;
 
     fn stored(number: u64, replicas: &[&str], state: PartitionState) -> Stored<PartitionRecord> {
@@ -75,6 +75,10 @@ mod tests {
                 split_off: None,
                 began_with: None,
                 backfilled: BTreeSet::new(),
+                homes: Default::default(),
+                founders: Vec::new(),
+                joined: BTreeSet::new(),
+                moving: None,
             },
         }
     }
@@ -91,7 +95,15 @@ mod tests {
             stored(2, &[there], PartitionState::Serving),
             stored(3, &[here], splitting),
         ];
-        let candidates = [1, 2, 3, 4, 9].map(PartitionNumber);
+        let mut moves = stored(5, &[there], PartitionState::Serving);
+        moves.record.moving = Some(Move {
+            leaves: there.parse().unwrap(),
+            joins: here.parse().unwrap(),
+            home: HomeId(1),
+            stage: MoveStage::Leaving,
+        });
+        let records = [&records[..], &[moves]].concat();
+        let candidates = [1, 2, 3, 4, 5, 9].map(PartitionNumber);
         let abandoned = decide_abandoned(&candidates, &records, &here.parse().unwrap());
         assert_eq!(abandoned, [2, 4].map(PartitionNumber));
     }

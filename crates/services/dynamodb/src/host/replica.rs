@@ -9,12 +9,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use quorate_base::{NodeId, Revision, UnixMillis};
-use quorate_consensus::{GroupError, HostedGroup, Voter, VoterId};
+use quorate_consensus::{GroupError, HostedGroup, VoterId};
 use quorate_dynamo_lang::{Item, Projection};
 use quorate_dynamo_store::{
     Effect, ItemKey, Latch, Partition, ReadError, ReadItem, WriteAnswer, WriteError, WriteOp,
 };
 
+use crate::host::heat::Heat;
 use crate::host::machine::{Fate, command, fate};
 use crate::host::settling::{QUORUM_TIMEOUT, Settled, Settling, settled, settled_as};
 use crate::host::transactions;
@@ -39,11 +40,18 @@ pub(crate) struct Replica {
     pub(crate) number: PartitionNumber,
     pub(crate) partition: Partition,
     pub(crate) group: HostedGroup,
-    pub(crate) voters: Vec<Voter>,
+    /// Whether it came after the others: it has nothing until it is sent their state, and must not answer with that.
+    joined: bool,
     /// Whether a task does this replica's duties.
     pub(crate) busy: AtomicBool,
+    /// Whether a task changes the group's voters.
+    pub(crate) moves: AtomicBool,
     /// When the partition was last found to be too large and not to be split.
     pub(crate) indivisible: Mutex<Option<Instant>>,
+    /// When it was last found to be hot at one position.
+    pub(crate) indivisible_heat: Mutex<Option<Instant>>,
+    /// How much it is asked for.
+    pub(crate) heat: Heat,
     /// The last comparison of indexes with the table's.
     pub(crate) described: Mutex<Option<Described>>,
     /// The last term in which this replica led with all earlier commands applied.
@@ -71,15 +79,18 @@ impl Replica {
         number: PartitionNumber,
         partition: Partition,
         group: HostedGroup,
-        voters: Vec<Voter>,
+        joined: bool,
     ) -> Replica {
         Replica {
             number,
             partition,
             group,
-            voters,
+            joined,
             busy: AtomicBool::new(false),
+            moves: AtomicBool::new(false),
             indivisible: Mutex::default(),
+            indivisible_heat: Mutex::default(),
+            heat: Heat::new(Instant::now()),
             described: Mutex::default(),
             ready_term: AtomicU64::new(0),
             buckets: Mutex::default(),
@@ -100,11 +111,17 @@ impl Replica {
             Op::Query { plan, freshness } => {
                 tokio::task::yield_now().await;
                 let page = self.read(freshness, |p| p.query(&plan)).await?;
+                let strong = freshness == Freshness::Strong;
+                let position = || self.partition.position_of_query(&plan);
+                self.heat.note_read(page.bytes, strong, position);
                 Ok(Answer::Page(page))
             }
             Op::Scan { plan, freshness } => {
                 tokio::task::yield_now().await;
                 let page = self.read(freshness, |p| p.scan(&plan)).await?;
+                // A scan asks for all positions alike.
+                let strong = freshness == Freshness::Strong;
+                self.heat.note_read(page.bytes, strong, || None);
                 // A range only shrinks: what has it all after the read had it all during the read.
                 let own = self.partition.spec().range;
                 if own.contains(plan.range.first) && own.contains(plan.range.last) {
@@ -126,6 +143,10 @@ impl Replica {
                 source,
                 entries,
             } => {
+                for entry in &entries {
+                    let bytes = entry.encoded_bytes() as u64;
+                    self.heat.note_write(bytes, || Some(entry.position()));
+                }
                 for source in fences {
                     // What is not fenced could still be overtaken by what the source sent before.
                     if self.command(&Effect::Fence { source }).await? != Settled::Done {
@@ -174,12 +195,15 @@ impl Replica {
 
     fn measure(&self) -> Measured {
         let stats = self.partition.stats();
+        let rates = self.heat.rates();
         Measured {
             leads: self.group.leadership().own,
             applied: self.group.applied_index(),
             items: stats.items,
             bytes: stats.bytes,
             outbox: stats.outbox,
+            reads_per_s: rates.reads,
+            writes_per_s: rates.writes,
         }
     }
 
@@ -209,9 +233,7 @@ impl Replica {
     }
 
     fn node_of(&self, voter: Option<VoterId>) -> Option<NodeId> {
-        let id = voter?;
-        let voter = self.voters.iter().find(|v| v.id() == id)?;
-        Some(voter.node.clone())
+        Some(self.group.member(voter?)?.node)
     }
 
     /// Reads the state, as fresh as it is asked for.
@@ -220,6 +242,10 @@ impl Replica {
         freshness: Freshness,
         read: impl Fn(&Partition) -> Result<T, ReadError>,
     ) -> Result<T, Refusal> {
+        if self.joined && !self.group.has_state() {
+            let why = "this replica has no state yet";
+            return Err(Refusal::Unavailable(why.to_owned()));
+        }
         for _ in 0..READS_MAX {
             let permit = match freshness {
                 Freshness::Eventual => None,
@@ -256,6 +282,9 @@ impl Replica {
                 tokio::time::sleep(LOOK_PAUSE).await;
                 continue;
             }
+            let strong = freshness == Freshness::Strong;
+            let position = || self.partition.key(key).ok().map(|key| key.position());
+            self.heat.note_read(found.bytes as u64, strong, position);
             let item = match projection {
                 Some(projection) => found.item.map(|item| projection.project(&item)),
                 None => found.item,
@@ -284,6 +313,8 @@ impl Replica {
             let now = UnixMillis::now().0;
             // Under the latch what is expected can only come to pass.
             let on_expected = self.partition.expects(std::slice::from_ref(&key));
+            let revision = self.partition.revision();
+            let changes_nothing;
             let mut evaluated = self.partition.evaluate_after(term, now, op, &latch);
             if evaluated.is_err() && !on_expected {
                 let look = || self.partition.evaluate(now, op, &latch);
@@ -292,6 +323,10 @@ impl Replica {
             let settling = match evaluated {
                 Ok(mut evaluated) => {
                     let effect = evaluated.effect.take().unwrap_or_default();
+                    let answer = &evaluated.answer;
+                    let bytes = answer.old_bytes.max(answer.new_bytes) as u64;
+                    self.heat.note_write(bytes, || Some(key.position()));
+                    changes_nothing = effect.is_empty();
                     let expected = self.partition.expect(&key, term, &mut evaluated);
                     let settling = self.submit(term, &effect, expected)?;
                     settling.with(wrote(evaluated.answer, images))
@@ -303,6 +338,7 @@ impl Replica {
                 }
                 // Refused for what is only expected: an empty command behind that makes it sure.
                 Err(e) if on_expected => {
+                    changes_nothing = true;
                     let settling = self.submit(term, &[], ())?;
                     settling.with(Answer::NotWritten(e.into()))
                 }
@@ -311,6 +347,16 @@ impl Replica {
             drop(latch);
             let (settled, answer) = settling.wait().await?;
             match settled {
+                Settled::Done if on_expected && changes_nothing => {
+                    // What it was evaluated on was not carried out if a split or a change of the indexes came before
+                    // that in the log. A command with an effect is refused for that itself; an empty one is not.
+                    if !self.partition.holds(&key) {
+                        return Err(Refusal::Elsewhere);
+                    }
+                    if self.partition.revision() == revision {
+                        return Ok(answer);
+                    }
+                }
                 Settled::Done => return Ok(answer),
                 Settled::Again | Settled::Refused => {}
             }

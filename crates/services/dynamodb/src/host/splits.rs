@@ -8,33 +8,66 @@
 //! Each arrow can be repeated. Between the second and the third the right half answers under its number, and nobody is
 //! told of it: who asks for it is sent away and asks again.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use quorate_base::NodeId;
 use quorate_control::{CatalogError, Txn};
-use quorate_dynamo_store::{Effect, PartitionId, PartitionStats, SplitPlan};
+use quorate_dynamo_store::{Effect, Partition, PartitionId, PartitionStats, SplitPlan, StoreError};
 
 use crate::host::duties::DutyError;
+use crate::host::heat::{Cut, decide_cut};
+use crate::host::moves;
 use crate::host::partition_host::PartitionHost;
 use crate::host::replica::Replica;
+use crate::host::spread;
 use crate::messages::Refusal;
 use crate::model::{HashRange, IdCounter, PartitionNumber, PartitionRecord, PartitionState};
 
 /// How long a partition that cannot be split is left alone.
 const INDIVISIBLE_FOR: Duration = Duration::from_secs(300);
 
-/// Whether a partition has become too large.
-pub(crate) fn is_due(record: &PartitionRecord, stats: &PartitionStats, split_bytes: u64) -> bool {
-    record.state == PartitionState::Serving
-        && stats.bytes >= split_bytes
-        && record.range.first < record.range.last
+/// Why a partition is split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It holds too much.
+    Size,
+    /// It is asked for too much.
+    Heat,
 }
 
-/// Whether the partition was lately found to have all its items at one position: reading it again would find the same.
-pub(crate) fn is_hopeless(replica: &Replica) -> bool {
-    let found = *replica.indivisible.lock().expect("no holder panics");
+/// Why the partition is to be split; none when it is not.
+pub(crate) fn reason(
+    record: &PartitionRecord,
+    replica: &Replica,
+    stats: &PartitionStats,
+    split_bytes: u64,
+) -> Option<Reason> {
+    let divisible = record.state == PartitionState::Serving
+        && record.moving.is_none()
+        && record.range.first < record.range.last;
+    if !divisible {
+        return None;
+    }
+    let too_large = stats.bytes >= split_bytes && !is_hopeless(&replica.indivisible);
+    let too_hot = || replica.heat.is_hot() && !is_hopeless(&replica.indivisible_heat);
+    let reason = if too_large {
+        Reason::Size
+    } else if too_hot() {
+        Reason::Heat
+    } else {
+        return None;
+    };
+    moves::is_settled(record, replica).then_some(reason)
+}
+
+/// Whether the partition was lately found to have all its items, or its load, at one position: looking again would find
+/// the same.
+fn is_hopeless(found: &Mutex<Option<Instant>>) -> bool {
+    let found = *found.lock().expect("no holder panics");
     found.is_some_and(|at| at.elapsed() < INDIVISIBLE_FOR)
 }
 
@@ -43,49 +76,90 @@ pub(crate) async fn drive(
     host: &Arc<PartitionHost>,
     replica: &Arc<Replica>,
     record: &PartitionRecord,
+    reason: Reason,
 ) -> Result<(), DutyError> {
     replica.lead().await?;
-    let plan = plan(replica).await?;
-    let (at, right) = match (&record.state, &plan) {
-        (PartitionState::Splitting { at, right }, _) => (*at, *right),
-        (_, None) => {
-            *replica.indivisible.lock().expect("no holder panics") = Some(Instant::now());
+    let (plan, right) = if let PartitionState::Splitting { at, right } = record.state {
+        (measured(replica, at).await?, right)
+    } else {
+        let Some(plan) = plan(replica, reason).await? else {
             return Ok(());
-        }
-        (_, Some(plan)) => match decide(host, replica, plan.at).await? {
-            Some(decided) => decided,
-            None => return Ok(()),
-        },
-    };
-    if replica.partition.spec().range.last >= at {
-        // Measured for another position, if the leader that chose this one is gone: then about right.
-        let halves = plan.unwrap_or(SplitPlan {
-            at,
-            right_items: 0,
-            right_bytes: 0,
-        });
-        let split = Effect::Split {
-            at,
-            right: PartitionId(right.0),
-            right_items: halves.right_items,
-            right_bytes: halves.right_bytes,
         };
+        match decide(host, replica, plan.at, reason).await? {
+            // Another leader chose another position.
+            Some((at, right)) if at != plan.at => (measured(replica, at).await?, right),
+            Some((_, right)) => (plan, right),
+            None => return Ok(()),
+        }
+    };
+    let mut preferred = host.config.own.node.clone();
+    if replica.partition.spec().range.last >= plan.at {
+        let split = Effect::Split {
+            at: plan.at,
+            right: PartitionId(right.0),
+            right_items: plan.right_items,
+            right_bytes: plan.right_bytes,
+        };
+        let heir = spread::choose(host, replica, record);
+        host.note_heir(right, heir.as_ref());
         replica.command(&split).await?;
         // A command of an earlier term, or one that was refused, has split nothing: nothing may be published.
-        if replica.partition.spec().range.last >= at {
+        if replica.partition.spec().range.last >= plan.at {
             let why = String::from("the split was not carried out");
             return Err(Refusal::Unavailable(why).into());
         }
+        if let Some(heir) = heir {
+            preferred = spread::until_led(host, right, heir).await;
+        }
     }
-    publish(host, replica.number, at, right).await
+    replica.heat.cool();
+    publish(host, replica.number, plan.at, right, preferred).await
 }
 
-/// Reads the partition to find its middle, off the async threads.
-async fn plan(replica: &Arc<Replica>) -> Result<Option<SplitPlan>, DutyError> {
+/// Where the partition is to be split; none where it cannot be, or not yet. Reads it off the async threads.
+async fn plan(replica: &Arc<Replica>, reason: Reason) -> Result<Option<SplitPlan>, DutyError> {
+    match reason {
+        Reason::Size => {
+            let planned = read(replica, Partition::plan_split).await?;
+            if planned.is_none() {
+                note_hopeless(&replica.indivisible);
+            }
+            Ok(planned)
+        }
+        Reason::Heat => {
+            let spec = replica.partition.spec();
+            let range = HashRange {
+                first: spec.range.first,
+                last: spec.range.last,
+            };
+            match decide_cut(replica.heat.positions(), range) {
+                Cut::At(at) => Ok(Some(measured(replica, at).await?)),
+                Cut::Unknown => Ok(None),
+                Cut::Useless => {
+                    tracing::info!(partition = %replica.number, "a partition is hot at one position");
+                    note_hopeless(&replica.indivisible_heat);
+                    Ok(None)
+                }
+            }
+        }
+    }
+}
+
+fn note_hopeless(found: &Mutex<Option<Instant>>) {
+    *found.lock().expect("no holder panics") = Some(Instant::now());
+}
+
+async fn measured(replica: &Arc<Replica>, at: u64) -> Result<SplitPlan, DutyError> {
+    read(replica, move |partition| partition.measure_split(at)).await
+}
+
+async fn read<T: Send + 'static>(
+    replica: &Arc<Replica>,
+    read: impl FnOnce(&Partition) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, DutyError> {
     let partition = replica.partition.clone();
-    let planned = tokio::task::spawn_blocking(move || partition.plan_split()).await;
-    let planned = planned.map_err(|e| Refusal::Unavailable(e.to_string()))?;
-    Ok(planned?)
+    let found = tokio::task::spawn_blocking(move || read(&partition)).await;
+    Ok(found.map_err(|e| Refusal::Unavailable(e.to_string()))??)
 }
 
 /// Takes a number for the right half, and writes both down.
@@ -93,6 +167,7 @@ async fn decide(
     host: &PartitionHost,
     replica: &Replica,
     at: u64,
+    reason: Reason,
 ) -> Result<Option<(u64, PartitionNumber)>, DutyError> {
     let id = replica.number.record_id();
     let counter = host.catalog.read::<IdCounter>(IdCounter::ID).await?;
@@ -103,6 +178,10 @@ async fn decide(
     if let PartitionState::Splitting { at, right } = read.record.state {
         return Ok(Some((at, right)));
     }
+    // While replicas move the voters are not those that the right half would begin with.
+    if read.record.moving.is_some() || !moves::is_settled(&read.record, replica) {
+        return Ok(None);
+    }
     let mut numbers = counter.record.clone();
     let right = numbers.next_partition();
     let mut record = read.record.clone();
@@ -112,7 +191,7 @@ async fn decide(
         .replace(&read, &record);
     match host.catalog.commit(txn).await {
         Ok(_) => {
-            tracing::info!(partition = %replica.number, %right, at, "a partition is split");
+            tracing::info!(partition = %replica.number, %right, at, ?reason, "a partition is split");
             Ok(Some((at, right)))
         }
         Err(CatalogError::Conflict { .. }) => Ok(None),
@@ -126,6 +205,7 @@ async fn publish(
     left: PartitionNumber,
     at: u64,
     right: PartitionNumber,
+    preferred: NodeId,
 ) -> Result<(), DutyError> {
     let read = host
         .catalog
@@ -155,8 +235,9 @@ async fn publish(
         state: PartitionState::Serving,
         split_off: Some(left),
         began_with: None,
-        // This node led the left half when it split, so it asks for the right half's votes first.
-        preferred: host.config.own.node.clone(),
+        founders: Vec::new(),
+        joined: BTreeSet::new(),
+        preferred,
         ..read.record.clone()
     };
     let txn = Txn::new()

@@ -43,6 +43,11 @@ pub(crate) async fn prepare(
         };
         // The latch goes with it: until the lock is there, writes must not be evaluated.
         let settling = replica.submit(term, &prepared.effect, latch)?;
+        for (key, answer) in keys.iter().zip(&prepared.answers) {
+            // As in AWS, both halves of a transaction count.
+            let bytes = 2 * answer.old_bytes.max(answer.new_bytes) as u64;
+            replica.heat.note_write(bytes, || Some(key.position()));
+        }
         match settling.wait().await?.0 {
             Settled::Done => return Ok(Answer::Prepared(prepared.answers)),
             // Refused: another transaction came first. The next evaluation says so.

@@ -1,6 +1,6 @@
 //! A partition: a range of a table's hash space and the nodes that hold it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use quorate_base::NodeId;
 use quorate_control::Record;
 
 use crate::model::ids::{IndexNumber, PartitionNumber, TableNumber};
+use crate::model::moves::{HomeId, Move, MoveStage, ReplicaRole};
 
 /// Hash positions from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,6 +97,102 @@ pub struct PartitionRecord {
     /// The global indexes that hold all items that were in this partition before them.
     #[serde(default)]
     pub backfilled: BTreeSet<IndexNumber>,
+    /// The folder of each replica's node that the replica was made in: in another one, it has to be made anew.
+    #[serde(default)]
+    pub homes: BTreeMap<NodeId, HomeId>,
+    /// The replicas that it began with, when they have changed since.
+    #[serde(default)]
+    pub founders: Vec<NodeId>,
+    /// The replicas that came later: they began with another one's state.
+    #[serde(default)]
+    pub joined: BTreeSet<NodeId>,
+    /// A replica that is being put elsewhere.
+    #[serde(default)]
+    pub moving: Option<Move>,
+}
+
+impl PartitionRecord {
+    /// The replicas that it began with.
+    #[must_use]
+    pub fn founders(&self) -> &[NodeId] {
+        if self.founders.is_empty() {
+            &self.replicas
+        } else {
+            &self.founders
+        }
+    }
+
+    /// The nodes whose replicas its group is to have as voters.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<NodeId> {
+        let Some(moving) = &self.moving else {
+            return self.replicas.clone();
+        };
+        let mut wanted = self.replicas.clone();
+        match moving.stage {
+            MoveStage::Leaving => wanted.retain(|n| *n != moving.leaves && *n != moving.joins),
+            MoveStage::Joining => {
+                wanted.retain(|n| *n != moving.leaves);
+                if !wanted.contains(&moving.joins) {
+                    wanted.push(moving.joins.clone());
+                }
+            }
+        }
+        wanted.sort();
+        wanted
+    }
+
+    /// Whether the node has a replica, or is to have one.
+    #[must_use]
+    pub fn places(&self, node: &NodeId) -> bool {
+        self.replicas.contains(node) || self.moving.as_ref().is_some_and(|m| m.joins == *node)
+    }
+
+    /// What the node is to do about a replica, when what it has on disk was begun as `home`.
+    #[must_use]
+    pub fn role_of(&self, node: &NodeId, home: HomeId) -> ReplicaRole {
+        if let Some(moving) = self.moving.as_ref().filter(|m| m.joins == *node) {
+            let now = moving.stage == MoveStage::Joining && moving.home == home;
+            return if now {
+                ReplicaRole::Joins
+            } else {
+                ReplicaRole::Waits
+            };
+        }
+        if !self.replicas.contains(node) {
+            return ReplicaRole::None;
+        }
+        match self.homes.get(node) {
+            Some(known) if *known != home => ReplicaRole::Waits,
+            _ if self.joined.contains(node) => ReplicaRole::Joins,
+            _ => ReplicaRole::Founds,
+        }
+    }
+
+    /// The record after the step of its move that makes the group's voters those that are wanted; none without a move.
+    #[must_use]
+    pub fn moved_on(&self) -> Option<PartitionRecord> {
+        let moving = self.moving.as_ref()?;
+        let mut next = self.clone();
+        if moving.stage == MoveStage::Leaving {
+            next.moving = Some(Move {
+                stage: MoveStage::Joining,
+                ..moving.clone()
+            });
+            return Some(next);
+        }
+        next.moving = None;
+        next.founders = self.founders().to_vec();
+        next.replicas = self.wanted();
+        next.homes.remove(&moving.leaves);
+        next.joined.remove(&moving.leaves);
+        next.homes.insert(moving.joins.clone(), moving.home);
+        next.joined.insert(moving.joins.clone());
+        if next.preferred == moving.leaves {
+            next.preferred = moving.joins.clone();
+        }
+        Some(next)
+    }
 }
 
 impl Record for PartitionRecord {

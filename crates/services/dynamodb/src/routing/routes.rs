@@ -238,9 +238,13 @@ fn route_of(
     nodes: &Mirror<NodeRecord>,
     earlier: Option<&PartitionRoute>,
 ) -> PartitionRoute {
+    // One that is about to be a replica may lead already.
+    let joins = record.moving.iter().map(|moving| &moving.joins);
+    let joins = joins.filter(|node| !record.replicas.contains(node));
     let replicas: Vec<Target> = record
         .replicas
         .iter()
+        .chain(joins)
         .filter_map(|node| {
             let stored = nodes.get(node.as_str())?;
             Some(Target {

@@ -15,8 +15,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::cache::{Cache, size};
-use super::codec::{Kind, decode, encode, entry_key, meta_key};
+use super::codec::{DecodeError, Kind, decode, encode, entry_key, meta_key};
 use super::writer::{SharedLog, Write};
+use crate::host::blocking;
 use crate::host::clock::Moment;
 use crate::host::config::{APPEND_BYTES_MAX, APPEND_ENTRIES_MAX};
 use crate::host::guard::Guard;
@@ -42,6 +43,15 @@ struct State {
     appended_at: Moment,
 }
 
+/// Why an entry cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Disk(#[from] fjall::Error),
+    #[error(transparent)]
+    Value(#[from] DecodeError),
+}
+
 fn failed(verb: ErrorVerb, e: &(dyn std::error::Error + 'static)) -> StorageError {
     StorageIOError::new(ErrorSubject::Logs, verb, AnyError::from_dyn(e, None)).into()
 }
@@ -64,9 +74,8 @@ impl GroupLog {
         let vote: Option<Vote> = read_meta(&shared, group, Kind::Vote)?;
         let purged = read_meta(&shared, group, Kind::Purged)?;
         let flushed = read_meta(&shared, group, Kind::Flushed)?;
-        let last = match shared.entries.prefix(group.0.to_be_bytes()).next_back() {
-            Some(item) => {
-                let bytes = item.value().map_err(|e| unreadable(&e))?;
+        let last = match shared.disk.last_entry(group).map_err(|e| unreadable(&e))? {
+            Some(bytes) => {
                 let entry: Entry = decode(&bytes).map_err(|e| unreadable(&e))?;
                 Some(entry.log_id)
             }
@@ -114,6 +123,56 @@ impl GroupLog {
         state.vote.is_none() && state.last.is_none()
     }
 
+    /// Whether the log holds the entry, or began behind it.
+    pub(crate) fn reaches(&self, entry: Option<LogId>) -> Result<bool, StorageError> {
+        let Some(entry) = entry else {
+            return Ok(true);
+        };
+        if self
+            .state()
+            .purged
+            .is_some_and(|purged| purged.index >= entry.index)
+        {
+            return Ok(true);
+        }
+        let found = self.read_disk(entry.index, entry.index + 1, usize::MAX)?;
+        Ok(found.first().is_some_and(|found| found.log_id == entry))
+    }
+
+    /// Gives up all entries: the machine's state at `entry`, which is durable, stands for what was agreed on up to there,
+    /// and what else is here is older, or was never agreed on. Nothing may use the log yet.
+    pub(crate) fn begin_behind(&self, entry: Option<LogId>) -> io::Result<()> {
+        let Some(entry) = entry else {
+            return Ok(());
+        };
+        let (first, last) = {
+            let mut state = self.state();
+            let first = state.purged.map_or(0, |id| id.index + 1);
+            let last = state.last.map(|id| id.index);
+            state.cache.purge(u64::MAX);
+            state.purged = Some(entry);
+            state.last = Some(entry);
+            (first, last)
+        };
+        let encoded = encode(&entry);
+        self.shared
+            .write(self.group, Write::Meta(Kind::Purged, encoded))?;
+        match last {
+            Some(last) => self.shared.write(self.group, Write::Remove(first, last)),
+            None => Ok(()),
+        }
+    }
+
+    /// The last entry that the log does not hold any more.
+    pub(crate) fn purged(&self) -> Option<LogId> {
+        self.state().purged
+    }
+
+    /// Whether the log has neither entries nor a beginning behind some.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().last.is_none()
+    }
+
     /// What the machine was last flushed at.
     pub(crate) fn flushed(&self) -> Option<SnapshotMeta> {
         self.flushed.borrow().clone()
@@ -157,15 +216,17 @@ impl GroupLog {
     ) -> Result<Vec<Entry>, StorageError> {
         let mut entries = Vec::new();
         let mut bytes = 0;
-        let range = entry_key(self.group, start)..entry_key(self.group, end);
-        for item in self.shared.entries.range(range) {
-            let value = item.value().map_err(|e| unreadable(&e))?;
+        let (from, to) = (entry_key(self.group, start), entry_key(self.group, end));
+        let take = |value: &[u8]| -> Result<bool, ReadError> {
             bytes += value.len();
             if bytes > bytes_max && !entries.is_empty() {
-                break;
+                return Ok(false);
             }
-            entries.push(decode(&value).map_err(|e| unreadable(&e))?);
-        }
+            entries.push(decode(value)?);
+            Ok(true)
+        };
+        let read = self.shared.disk.entries(from, to, take);
+        read.map_err(|e| unreadable(&e))?;
         Ok(entries)
     }
 
@@ -190,9 +251,7 @@ impl GroupLog {
         let log = self.clone();
         let disk_end = end.min(cached_from);
         let read = move || log.read_disk(start, disk_end, bytes_max);
-        let mut entries = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|e| unreadable(&e))??;
+        let mut entries = blocking::run(read).await.map_err(|e| unreadable(&e))??;
         // Below the log's first entry the disk has none.
         let next = entries.last().map_or(disk_end, |e| e.log_id.index + 1);
         if next == disk_end && disk_end < end {
@@ -226,7 +285,7 @@ fn read_meta<T: DeserializeOwned>(
     group: GroupId,
     kind: Kind,
 ) -> Result<Option<T>, StorageError> {
-    let found = shared.meta.get(meta_key(group, kind));
+    let found = shared.disk.meta(&meta_key(group, kind));
     let Some(bytes) = found.map_err(|e| unreadable(&e))? else {
         return Ok(None);
     };

@@ -21,10 +21,12 @@
 
 mod cache;
 mod codec;
+mod disk;
 mod group_log;
 mod writer;
 
 pub(crate) use cache::entries_size;
+pub use disk::{Change, LogDisk, Rows, Space};
 pub(crate) use group_log::GroupLog;
 pub(crate) use writer::SharedLog;
 

@@ -7,19 +7,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use openraft::storage::LogFlushed;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::codec::{Kind, encode, entry_key, meta_key};
+use super::disk::{Batch, Disk, LogDisk, Space};
 use crate::host::faults::Faults;
 use crate::host::poison::Poison;
 use crate::host::types::{Entry, GroupId, Types};
 
 /// Changes that go into one batch at most.
 const BATCH_CHANGES_MAX: usize = 4_096;
-/// Memory that entries take before fjall writes them out as a table.
-const MEMTABLE_BYTES: u64 = 32 << 20;
 
 /// One thing to be written. The group's number and the position in the queue make its order.
 pub(crate) enum Write {
@@ -40,11 +38,12 @@ enum Message {
     Stop,
 }
 
-/// The database of a host's log, and the way to its writer.
+/// The disk of a host's log, and the way to its writer.
 pub(crate) struct SharedLog {
-    pub(crate) entries: Keyspace,
-    pub(crate) meta: Keyspace,
+    pub(crate) disk: Disk,
     queue: Sender<Message>,
+    /// Wakes the writer of a simulated disk, which is a task.
+    bell: Option<Arc<Notify>>,
     /// The number of the last append that is durable; appends are numbered in the order of the queue.
     durable: Arc<AtomicU64>,
     numbers: Mutex<u64>,
@@ -59,33 +58,53 @@ impl SharedLog {
         poison: Arc<Poison>,
         faults: Arc<Faults>,
     ) -> fjall::Result<SharedLog> {
-        let db = Database::builder(folder).open()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let entries = db.keyspace("entries", options)?;
-        let meta = db.keyspace("meta", KeyspaceCreateOptions::default)?;
-        let (queue, waiting) = channel();
-        let durable = Arc::new(AtomicU64::new(0));
-        let mut writer = Writer {
-            db,
-            entries: entries.clone(),
-            meta: meta.clone(),
-            poison: poison.clone(),
-            faults,
-            durable: durable.clone(),
-        };
+        let disk = Disk::open(folder)?;
+        let (mut log, mut writer, waiting) = SharedLog::with(disk, poison, faults);
         let thread = std::thread::Builder::new()
             .name(String::from("group-log"))
             .spawn(move || writer.run(&waiting))
             .map_err(fjall::Error::Io)?;
-        Ok(SharedLog {
-            entries,
-            meta,
+        log.thread = Mutex::new(Some(thread));
+        Ok(log)
+    }
+
+    /// The log on a simulated disk: its writer is a task of this runtime.
+    pub(crate) fn simulated(
+        disk: Arc<dyn LogDisk>,
+        poison: Arc<Poison>,
+        faults: Arc<Faults>,
+    ) -> SharedLog {
+        let bell = Arc::new(Notify::new());
+        let (mut log, writer, waiting) =
+            SharedLog::with(Disk::Simulated(disk.clone()), poison, faults);
+        log.bell = Some(bell.clone());
+        tokio::spawn(writer.run_simulated(disk, waiting, bell));
+        log
+    }
+
+    fn with(
+        disk: Disk,
+        poison: Arc<Poison>,
+        faults: Arc<Faults>,
+    ) -> (SharedLog, Writer, Receiver<Message>) {
+        let (queue, waiting) = channel();
+        let durable = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            disk: disk.clone(),
+            poison: poison.clone(),
+            faults,
+            durable: durable.clone(),
+        };
+        let log = SharedLog {
+            disk,
             queue,
+            bell: None,
             durable,
             numbers: Mutex::new(0),
             poison,
-            thread: Mutex::new(Some(thread)),
-        })
+            thread: Mutex::new(None),
+        };
+        (log, writer, waiting)
     }
 
     /// Queues a change.
@@ -93,7 +112,11 @@ impl SharedLog {
         self.poison.check()?;
         self.queue
             .send(Message::Write(group, write))
-            .map_err(|_| io::Error::other("the log's writer ended"))
+            .map_err(|_| io::Error::other("the log's writer ended"))?;
+        if let Some(bell) = &self.bell {
+            bell.notify_one();
+        }
+        Ok(())
     }
 
     /// Queues an append. Its number is drawn and queued under one lock, so that numbers in the queue ascend.
@@ -141,9 +164,7 @@ impl SharedLog {
 }
 
 struct Writer {
-    db: Database,
-    entries: Keyspace,
-    meta: Keyspace,
+    disk: Disk,
     poison: Arc<Poison>,
     faults: Arc<Faults>,
     durable: Arc<AtomicU64>,
@@ -157,18 +178,16 @@ struct Answers {
     number: u64,
 }
 
+impl Answers {
+    fn are_awaited(&self) -> bool {
+        !self.appends.is_empty() || !self.barriers.is_empty()
+    }
+}
+
 impl Writer {
     fn run(&mut self, waiting: &Receiver<Message>) {
         while let Ok(first) = waiting.recv() {
-            let mut batch = self.db.batch();
-            let mut answers = Answers::default();
-            let mut stop = self.take(first, &mut batch, &mut answers);
-            while !stop && batch.len() < BATCH_CHANGES_MAX {
-                match waiting.try_recv() {
-                    Ok(message) => stop = self.take(message, &mut batch, &mut answers),
-                    Err(_) => break,
-                }
-            }
+            let (batch, answers, stop) = self.gather(first, waiting);
             self.carry_out(batch, answers);
             if stop {
                 return;
@@ -176,8 +195,50 @@ impl Writer {
         }
     }
 
+    /// As `run`, with a sync that takes the time that the disk says: what is written is there to read before, and may
+    /// be lost until after.
+    async fn run_simulated(
+        self,
+        disk: Arc<dyn LogDisk>,
+        waiting: Receiver<Message>,
+        bell: Arc<Notify>,
+    ) {
+        loop {
+            bell.notified().await;
+            while let Ok(first) = waiting.try_recv() {
+                let (batch, answers, stop) = self.gather(first, &waiting);
+                if self.poison.check().is_ok() {
+                    if let Err(why) = self.disk.commit(batch, false) {
+                        self.poison.set(&why);
+                    }
+                    if answers.are_awaited() {
+                        tokio::time::sleep(disk.sync_time()).await;
+                    }
+                }
+                self.carry_out(self.disk.batch(), answers);
+                if stop {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes what waits into one batch; whether a message was the last one.
+    fn gather(&self, first: Message, waiting: &Receiver<Message>) -> (Batch, Answers, bool) {
+        let mut batch = self.disk.batch();
+        let mut answers = Answers::default();
+        let mut stop = self.take(first, &mut batch, &mut answers);
+        while !stop && batch.len() < BATCH_CHANGES_MAX {
+            match waiting.try_recv() {
+                Ok(message) => stop = self.take(message, &mut batch, &mut answers),
+                Err(_) => break,
+            }
+        }
+        (batch, answers, stop)
+    }
+
     /// Adds a message to the batch; whether it was the last one.
-    fn take(&self, message: Message, batch: &mut OwnedWriteBatch, answers: &mut Answers) -> bool {
+    fn take(&self, message: Message, batch: &mut Batch, answers: &mut Answers) -> bool {
         let Message::Write(group, write) = message else {
             return true;
         };
@@ -185,15 +246,20 @@ impl Writer {
             Write::Append(number, entries, done) => {
                 for entry in entries {
                     let key = entry_key(group, entry.log_id.index);
-                    batch.insert(&self.entries, key, encode(&entry));
+                    self.disk
+                        .insert(batch, Space::Entries, &key, encode(&entry));
                 }
                 answers.appends.push(done);
                 answers.number = number;
             }
-            Write::Meta(kind, value) => batch.insert(&self.meta, meta_key(group, kind), value),
+            Write::Meta(kind, value) => {
+                let key = meta_key(group, kind);
+                self.disk.insert(batch, Space::Meta, &key, value);
+            }
             Write::Remove(from, to) => {
                 for index in from..=to {
-                    batch.remove(&self.entries, entry_key(group, index));
+                    let key = entry_key(group, index);
+                    self.disk.remove(batch, Space::Entries, &key);
                 }
             }
             Write::Forget => self.forget(group, batch),
@@ -204,18 +270,20 @@ impl Writer {
 
     /// Removes all of a group that is in the database. Its earlier changes may be in this very batch: their keys are
     /// in no keyspace yet, so a group is forgotten after a barrier.
-    fn forget(&self, group: GroupId, batch: &mut OwnedWriteBatch) {
-        for keyspace in [&self.entries, &self.meta] {
-            for item in keyspace.prefix(group.0.to_be_bytes()) {
-                match item.key() {
-                    Ok(key) => batch.remove(keyspace, key),
-                    Err(e) => self.poison.set(&format!("the log cannot be read: {e}")),
+    fn forget(&self, group: GroupId, batch: &mut Batch) {
+        for space in [Space::Entries, Space::Meta] {
+            match self.disk.keys_of(group, space) {
+                Ok(keys) => {
+                    for key in keys {
+                        self.disk.remove(batch, space, &key);
+                    }
                 }
+                Err(e) => self.poison.set(&format!("the log cannot be read: {e}")),
             }
         }
     }
 
-    fn carry_out(&self, batch: OwnedWriteBatch, answers: Answers) {
+    fn carry_out(&self, batch: Batch, answers: Answers) {
         if let Err(why) = self.commit(batch, &answers) {
             self.poison
                 .set(&format!("the log cannot be written: {why}"));
@@ -237,25 +305,12 @@ impl Writer {
         }
     }
 
-    fn commit(&self, batch: OwnedWriteBatch, answers: &Answers) -> Result<(), String> {
+    fn commit(&self, batch: Batch, answers: &Answers) -> Result<(), String> {
         self.poison.check().map_err(|e| e.to_string())?;
-        let awaited = !answers.appends.is_empty() || !answers.barriers.is_empty();
+        let awaited = answers.are_awaited();
         if awaited {
             self.faults.before_sync().map_err(|e| e.to_string())?;
         }
-        if !batch.is_empty() {
-            let durability = awaited.then_some(PersistMode::SyncData);
-            return batch
-                .durability(durability)
-                .commit()
-                .map_err(|e| e.to_string());
-        }
-        if awaited {
-            return self
-                .db
-                .persist(PersistMode::SyncData)
-                .map_err(|e| e.to_string());
-        }
-        Ok(())
+        self.disk.commit(batch, awaited)
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use quorate_dynamo_lang::json::{JsonError, WireItem, WireValue};
+use quorate_dynamo_lang::json::{JsonError, WireItem, WireValue, WireValues};
 
 use crate::api::error::ApiError;
+use crate::api::items::integer::integer;
 
 /// `ExpressionAttributeNames`.
 pub(crate) type Names = Option<BTreeMap<String, String>>;
@@ -105,7 +106,7 @@ pub(crate) struct WriteInput {
     pub(crate) condition_expression: Option<String>,
     pub(crate) update_expression: Option<String>,
     pub(crate) expression_attribute_names: Names,
-    pub(crate) expression_attribute_values: Option<WireItem>,
+    pub(crate) expression_attribute_values: Option<WireValues>,
     pub(crate) return_values: Option<String>,
     pub(crate) return_consumed_capacity: Option<String>,
     pub(crate) return_item_collection_metrics: Option<String>,
@@ -133,6 +134,7 @@ pub(crate) struct SearchInput {
     pub(crate) index_name: Option<String>,
     pub(crate) select: Option<String>,
     pub(crate) attributes_to_get: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "integer")]
     pub(crate) limit: Option<i64>,
     pub(crate) consistent_read: Option<bool>,
     pub(crate) key_conditions: Option<BTreeMap<String, ConditionInput>>,
@@ -141,14 +143,16 @@ pub(crate) struct SearchInput {
     pub(crate) conditional_operator: Option<String>,
     pub(crate) scan_index_forward: Option<bool>,
     pub(crate) exclusive_start_key: Option<WireItem>,
+    #[serde(default, deserialize_with = "integer")]
     pub(crate) total_segments: Option<i64>,
+    #[serde(default, deserialize_with = "integer")]
     pub(crate) segment: Option<i64>,
     pub(crate) return_consumed_capacity: Option<String>,
     pub(crate) projection_expression: Option<String>,
     pub(crate) filter_expression: Option<String>,
     pub(crate) key_condition_expression: Option<String>,
     pub(crate) expression_attribute_names: Names,
-    pub(crate) expression_attribute_values: Option<WireItem>,
+    pub(crate) expression_attribute_values: Option<WireValues>,
 }
 
 /// One table's part of `BatchGetItem`.

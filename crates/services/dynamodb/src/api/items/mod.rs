@@ -9,6 +9,7 @@ mod checks;
 pub(crate) mod coordinator;
 pub(crate) mod get;
 pub(crate) mod input;
+pub(crate) mod integer;
 mod legacy;
 pub(crate) mod pages;
 pub(crate) mod search;

@@ -114,7 +114,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Refuses what looks at keys and must not: a query's filter at those of the rows, and whatever leads into one as if
+    /// Refuses what looks at keys and must not: a query's filter at those of the rows, and whatever leads into one, or one of the table, as if
     /// it held a document. `filters_by` is the parameter that a query's filter came with.
     pub(crate) fn check_paths(
         &self,
@@ -123,11 +123,13 @@ impl<'a> Source<'a> {
         filters_by: Option<&str>,
     ) -> Result<(), ApiError> {
         let names: Vec<&str> = self.keys.attributes().map(|(name, _)| name).collect();
+        let mut scalars = names.clone();
+        scalars.extend(self.base.attributes().map(|(name, _)| name));
         if let Some(projection) = projection {
-            check_scalar_keys(projection.paths(), &names)?;
+            check_scalar_keys(projection.paths(), &scalars)?;
         }
         if let Some(filter) = filter {
-            check_scalar_keys(filter.attributes(), &names)?;
+            check_scalar_keys(filter.attributes(), &scalars)?;
             if let Some(parameter) = filters_by {
                 filter.check_filter_keys(parameter, &names)?;
             }

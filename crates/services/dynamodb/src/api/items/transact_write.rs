@@ -18,7 +18,7 @@ use crate::api::context::Context;
 use crate::api::error::ApiError;
 use crate::api::items::admission::{self, Admitted};
 use crate::api::items::answer::{body, collection_metrics};
-use crate::api::items::capacity::{Consumed, Report, Side};
+use crate::api::items::capacity::{Consumed, Report, Side, Units};
 use crate::api::items::coordinator::{self, Action};
 use crate::api::items::get;
 use crate::api::items::input::{TransactWriteInput, TransactWriteItemInput, WriteInput, read};
@@ -69,12 +69,49 @@ pub(crate) async fn transact_write_items(
     check_together(&planned)?;
     let token = input.client_request_token.as_deref();
     let admitted = admit(context, &planned).await?;
-    let answers = execute(context, &planned, token, fingerprint(bytes)).await?;
-    for ((one, answer), admitted) in planned.iter().zip(&answers).zip(admitted) {
+    let executed = execute(context, &planned, token, fingerprint(bytes)).await?;
+    for ((one, answer), admitted) in planned.iter().zip(&executed.answers).zip(admitted) {
         let record = &one.table.table.record;
-        admitted.settle_write(context, record, &consumed(record, answer).doubled());
+        admitted.settle_write(context, record, &executed.cost(record, answer));
     }
-    Ok(answer(&planned, &answers, report, sized))
+    Ok(answer(&planned, &executed, report, sized))
+}
+
+/// What became of a transaction.
+pub(crate) struct Executed {
+    pub(crate) answers: Vec<WriteAnswer>,
+    /// Whether its token had been used: then nothing was written, and the sizes are those of the items as they are.
+    repeated: bool,
+}
+
+impl Executed {
+    /// What an action cost. One that is repeated has cost its item's reading. Source: `ClientRequestToken` in the reference
+    /// of TransactWriteItems.
+    pub(crate) fn cost(&self, record: &TableRecord, answer: &WriteAnswer) -> Consumed {
+        if self.repeated {
+            Consumed::of_table(Units::read(answer.new_bytes as u64, true)).doubled()
+        } else {
+            consumed(record, answer).doubled()
+        }
+    }
+
+    /// Whether it read or wrote.
+    pub(crate) fn side(&self) -> Side {
+        if self.repeated {
+            Side::Read
+        } else {
+            Side::Write
+        }
+    }
+}
+
+impl From<Vec<WriteAnswer>> for Executed {
+    fn from(answers: Vec<WriteAnswer>) -> Executed {
+        Executed {
+            answers,
+            repeated: false,
+        }
+    }
 }
 
 /// Lets the actions in, all or none.
@@ -102,14 +139,15 @@ pub(crate) async fn execute(
     planned: &[Planned],
     token: Option<&str>,
     fingerprint: String,
-) -> Result<Vec<WriteAnswer>, ApiError> {
+) -> Result<Executed, ApiError> {
     ensure_ledger(context).await?;
     let mut actions: Vec<Action> = planned.iter().map(|p| p.action.clone()).collect();
     let Some(token) = token else {
-        return coordinator::write(context, &actions).await;
+        let answers = coordinator::write(context, &actions).await?;
+        return Ok(answers.into());
     };
     if let Some(earlier) = used(context, token).await? {
-        return repeated(planned, &earlier, &fingerprint);
+        return repeated(context, planned, &earlier, &fingerprint).await;
     }
     let now_s = UnixMillis::now().0 / 1_000;
     actions.push(Action {
@@ -120,7 +158,7 @@ pub(crate) async fn execute(
     match coordinator::write(context, &actions).await {
         Ok(mut answers) => {
             answers.truncate(planned.len());
-            Ok(answers)
+            Ok(answers.into())
         }
         Err(e) if e.code == "TransactionCanceledException" => {
             settle_cancelled(context, planned, token, &fingerprint, e).await
@@ -136,7 +174,7 @@ async fn settle_cancelled(
     token: &str,
     fingerprint: &str,
     e: ApiError,
-) -> Result<Vec<WriteAnswer>, ApiError> {
+) -> Result<Executed, ApiError> {
     let codes: Vec<String> = e.members["CancellationReasons"]
         .as_array()
         .into_iter()
@@ -149,7 +187,7 @@ async fn settle_cancelled(
             "The transaction with the given request token is already in progress.",
         )),
         Some("ConditionalCheckFailed") => match used(context, token).await? {
-            Some(earlier) => repeated(planned, &earlier, fingerprint),
+            Some(earlier) => repeated(context, planned, &earlier, fingerprint).await,
             None => Err(ApiError::internal("The request token expired meanwhile")),
         },
         _ => Err(without_token(e)),
@@ -184,13 +222,29 @@ async fn used(context: &Context<'_>, token: &str) -> Result<Option<Item>, ApiErr
 }
 
 /// The answer to a request that was carried out before.
-fn repeated(
+async fn repeated(
+    context: &Context<'_>,
     planned: &[Planned],
     earlier: &Item,
     fingerprint: &str,
-) -> Result<Vec<WriteAnswer>, ApiError> {
+) -> Result<Executed, ApiError> {
     if ledger::fingerprint(earlier) == Some(fingerprint) {
-        return Ok(vec![WriteAnswer::default(); planned.len()]);
+        let reads = planned.iter().map(|one| {
+            let to = one.action.position.clone();
+            get::fetch(context, to, one.key.clone(), None, Freshness::Strong)
+        });
+        let mut answers = Vec::with_capacity(planned.len());
+        for read in reads {
+            let (_, bytes) = read.await?;
+            answers.push(WriteAnswer {
+                new_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+                ..WriteAnswer::default()
+            });
+        }
+        return Ok(Executed {
+            answers,
+            repeated: true,
+        });
     }
     Err(ApiError::dynamodb(
         "IdempotentParameterMismatchException",
@@ -263,13 +317,13 @@ pub(crate) fn check_together(planned: &[Planned]) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn answer(planned: &[Planned], answers: &[WriteAnswer], report: Report, sized: bool) -> Vec<u8> {
+fn answer(planned: &[Planned], executed: &Executed, report: Report, sized: bool) -> Vec<u8> {
     let mut by_table: BTreeMap<&str, Consumed> = BTreeMap::new();
     let mut metrics: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for (one, answer) in planned.iter().zip(answers) {
+    for (one, answer) in planned.iter().zip(&executed.answers) {
         let record = &one.table.table.record;
         let name = one.action.position.table.as_str();
-        let cost = consumed(record, answer).doubled();
+        let cost = executed.cost(record, answer);
         by_table.entry(name).or_default().add(&cost);
         if let Some(bytes) = answer.collection_bytes.filter(|_| sized) {
             let hash = record.schema().hash.into_iter().next();
@@ -284,7 +338,7 @@ fn answer(planned: &[Planned], answers: &[WriteAnswer], report: Report, sized: b
     }
     let consumed = by_table
         .into_iter()
-        .filter_map(|(name, consumed)| consumed.json(name, report, Some(Side::Write)))
+        .filter_map(|(name, consumed)| consumed.json(name, report, Some(executed.side())))
         .collect();
     body(&Output {
         consumed_capacity: (report != Report::None).then_some(consumed),

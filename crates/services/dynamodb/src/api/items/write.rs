@@ -5,7 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use quorate_dynamo_lang::json::WireItem;
-use quorate_dynamo_lang::{Condition, ConditionKind, Item, KeySchema, Placeholders, Update};
+use quorate_dynamo_lang::{
+    Condition, ConditionKind, ITEM_BYTES_MAX, Item, KeySchema, Placeholders, Update, item_bytes,
+};
 use quorate_dynamo_store::{WriteAnswer, WriteOp};
 
 use crate::api::context::Context;
@@ -73,6 +75,7 @@ async fn write_item(context: &Context<'_>, bytes: &Bytes, verb: Verb) -> Result<
     let record = &table.table.record;
     let schema = record.schema();
     check_against(record, &schema, &asked)?;
+    check_request_size(&asked)?;
     let key = schema.key_of(asked.key());
     let to = target::of_key(name, &schema, &key)?;
     let admitted = admission::write(context, &table, &asked).await?;
@@ -183,6 +186,12 @@ pub(crate) fn check_against(
             for (name, index) in record.index_schemas() {
                 index.check_indexed(name, item)?;
             }
+            // Here and not only where it is written: a batch is refused as a whole, before any of it is written.
+            if item_bytes(item) > ITEM_BYTES_MAX {
+                return Err(ApiError::validation(
+                    "Item size has exceeded the maximum allowed size",
+                ));
+            }
         }
         WriteOp::Update { key, update, .. } => {
             schema.check_key(key)?;
@@ -193,6 +202,16 @@ pub(crate) fn check_against(
         }
     }
     Ok(())
+}
+
+/// UpdateItem alone is held to the limit by what it writes, too, before its condition is looked at.
+fn check_request_size(op: &WriteOp) -> Result<(), ApiError> {
+    match op {
+        WriteOp::Update { update, .. } if update.request_bytes() > ITEM_BYTES_MAX => Err(
+            ApiError::validation("Item size to update has exceeded the maximum allowed size"),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// What a write cost.

@@ -1,12 +1,16 @@
 //! `BatchExecuteStatement`: statements about one item each, none of which minds the others.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
-use quorate_dynamo_lang::AttributeValue;
 use quorate_dynamo_lang::json::{JsonError, read_value};
 use quorate_dynamo_lang::partiql::{Select, Statement};
+use quorate_dynamo_lang::{AttributeValue, Item, item_bytes};
+use quorate_dynamo_store::WriteOp;
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
@@ -20,10 +24,10 @@ use crate::api::partiql::call::Call;
 use crate::api::partiql::execute::EXISTS_OUTSIDE;
 use crate::api::partiql::input::{BatchInput, BatchStatementInput, shows_old};
 use crate::api::partiql::select::one_item;
-use crate::api::partiql::write::{UNNAMED, Write, check_returning, table};
-use crate::messages::{Answer, Freshness, Op};
+use crate::api::partiql::write::{Within, Write, check_key_types, check_returning, table};
+use crate::messages::{Answer, Freshness, NotWritten, Op};
 use crate::model::IndexNumber;
-use crate::routing::RouteError;
+use crate::routing::{RouteError, TableRoute};
 
 /// What is said of a SELECT that asks for anything but one key.
 const NOT_BY_KEY: &str = "Select statements within BatchExecuteStatement must specify the primary key in the where clause.";
@@ -40,6 +44,19 @@ enum Ready {
         show_old: bool,
         admitted: Admitted,
     },
+}
+
+impl Ready {
+    /// The item that it is about, and its table.
+    fn item(&self) -> Option<(&str, &Item)> {
+        match self {
+            Ready::Read { select, call, .. } => match &call.op {
+                Op::Get { key, .. } => Some((&select.table, key)),
+                _ => None,
+            },
+            Ready::Write { write, .. } => Some((&write.name, &write.key)),
+        }
+    }
 }
 
 pub(super) async fn batch_execute_statement(
@@ -67,20 +84,70 @@ pub(super) async fn batch_execute_statement(
             Err(e) => Err(e),
         });
     }
-    let answers = make_all(context, &ready).await;
+    check_distinct(&ready)?;
+    let answers = make_all(context, &ready, report).await;
     let mut responses = Vec::with_capacity(ready.len());
-    let mut capacity = Vec::new();
+    let mut bill = Bill::default();
     for (ready, answer) in ready.into_iter().zip(answers) {
-        let (response, consumed) = respond(context, ready, answer, report);
-        responses.push(response);
-        capacity.extend(consumed);
+        responses.push(respond(context, ready, answer, &mut bill));
     }
     let mut output = Map::new();
     output.insert(String::from("Responses"), Value::Array(responses));
-    if report != Report::None {
-        output.insert(String::from("ConsumedCapacity"), Value::Array(capacity));
+    if let Some(capacity) = bill.json(report) {
+        output.insert(String::from("ConsumedCapacity"), capacity);
     }
     Ok(body(&output))
+}
+
+/// Refuses a batch that names an item twice. Statements that cannot be carried out name none.
+fn check_distinct(ready: &[Result<Ready, ApiError>]) -> Result<(), ApiError> {
+    let mut seen: Vec<(&str, &Item)> = Vec::with_capacity(ready.len());
+    for item in ready.iter().flatten().filter_map(Ready::item) {
+        if seen.contains(&item) {
+            return Err(ApiError::validation(
+                "Provided list of item keys contains duplicates",
+            ));
+        }
+        seen.push(item);
+    }
+    Ok(())
+}
+
+/// What the statements cost, by table.
+///
+/// A statement whose condition fails has cost the write that it was, if another one of its table succeeds: it is in the
+/// table's total and in no part of it. A table where nothing succeeds is not listed, nor is an empty list. AWS does not
+/// document it; captured by dynoxide (its `tests/partiql_index_consumed_capacity`, August 2026).
+#[derive(Default)]
+struct Bill {
+    by_table: BTreeMap<String, Consumed>,
+    refused: BTreeMap<String, Units>,
+}
+
+impl Bill {
+    fn succeeded(&mut self, table: &str, consumed: &Consumed) {
+        self.by_table
+            .entry(table.to_owned())
+            .or_default()
+            .add(consumed);
+    }
+
+    fn refused(&mut self, table: &str, units: Units) {
+        let sum = self.refused.entry(table.to_owned()).or_default();
+        *sum = sum.plus(units);
+    }
+
+    fn json(mut self, report: Report) -> Option<Value> {
+        for (name, consumed) in &mut self.by_table {
+            consumed.refused = self.refused.get(name).copied().unwrap_or_default();
+        }
+        let listed: Vec<Value> = self
+            .by_table
+            .iter()
+            .filter_map(|(name, consumed)| consumed.json(name, report, None))
+            .collect();
+        (!listed.is_empty()).then_some(Value::Array(listed))
+    }
 }
 
 /// The statement of a member. What is wrong with the statement or its values is the member's own error.
@@ -111,9 +178,9 @@ async fn prepare(
         Statement::Exists(_) => Err(ApiError::validation(EXISTS_OUTSIDE)),
         Statement::Select(select) => prepare_read(context, select, member.consistent_read).await,
         other => {
-            let table = table(context, other.table())?;
+            let table = named_table(context, other.table())?;
             let show_old = shows_old(member.return_values_on_condition_check_failure.as_deref());
-            let write = Box::new(Write::plan(table, other, UNNAMED)?);
+            let write = Box::new(Write::plan(table, other, Within::Statement)?);
             let admitted = admission::write(context, &write.table, &write.op).await?;
             Ok(Ready::Write {
                 write,
@@ -124,17 +191,23 @@ async fn prepare(
     }
 }
 
+/// The table of a statement; the answer of one that is not there names it.
+fn named_table(context: &Context<'_>, name: &str) -> Result<Arc<TableRoute>, ApiError> {
+    table(context, name).map_err(|e| e.with("TableName", json!(name)))
+}
+
 async fn prepare_read(
     context: &Context<'_>,
     select: Select,
     consistent: Option<bool>,
 ) -> Result<Ready, ApiError> {
-    let table = table(context, &select.table)?;
+    let table = named_table(context, &select.table)?;
     if select.index.is_some() {
         return Err(ApiError::validation(NOT_BY_KEY));
     }
     let schema = table.table.record.schema();
     let key = one_item(&select, &schema, NOT_BY_KEY)?.key;
+    check_key_types(&schema, &key)?;
     schema.check_key(&key)?;
     let freshness = get::freshness(consistent);
     let strong = freshness == Freshness::Strong;
@@ -159,6 +232,7 @@ async fn prepare_read(
 async fn make_all(
     context: &Context<'_>,
     ready: &[Result<Ready, ApiError>],
+    report: Report,
 ) -> Vec<Option<Result<Answer, RouteError>>> {
     let mut under_way = JoinSet::new();
     for (place, ready) in ready.iter().enumerate() {
@@ -166,7 +240,7 @@ async fn make_all(
             Ok(Ready::Read { call, .. }) => (**call).clone(),
             Ok(Ready::Write {
                 write, show_old, ..
-            }) => write.call(*show_old),
+            }) => write.call(*show_old || report != Report::None),
             Err(_) => continue,
         };
         let calls = context.region.calls.clone();
@@ -181,31 +255,58 @@ async fn make_all(
     answers
 }
 
-/// A member's response, and what it cost.
+/// A member's response; what it cost is put on the bill.
 fn respond(
     context: &Context<'_>,
     ready: Result<Ready, ApiError>,
     answer: Option<Result<Answer, RouteError>>,
-    report: Report,
-) -> (Value, Option<Value>) {
+    bill: &mut Bill,
+) -> Value {
     let ready = match ready {
         Ok(ready) => ready,
-        Err(e) => return (json!({"Error": error(&e)}), None),
+        Err(e) => {
+            let mut response = json!({"Error": error(&e)});
+            if let Some(name) = e.members.get("TableName") {
+                response["TableName"] = name.clone();
+            }
+            return response;
+        }
     };
     let name = match &ready {
         Ready::Read { select, .. } => select.table.clone(),
         Ready::Write { write, .. } => write.name.clone(),
     };
+    if let Some(units) = refused_units(&ready, &answer) {
+        bill.refused(&name, units);
+    }
     match finish(context, ready, answer) {
         Ok((item, consumed)) => {
+            bill.succeeded(&name, &consumed);
             let mut response = json!({"TableName": name});
             if let Some(item) = item {
                 response["Item"] = item;
             }
-            (response, consumed.json(&name, report, None))
+            response
         }
-        Err(e) => (json!({"TableName": name, "Error": error(&e)}), None),
+        Err(e) => json!({"TableName": name, "Error": error(&e)}),
     }
+}
+
+/// What a write cost whose condition does not hold: by the larger of the item that is there and the one that it carries.
+fn refused_units(ready: &Ready, answer: &Option<Result<Answer, RouteError>>) -> Option<Units> {
+    let (
+        Ready::Write { write, .. },
+        Some(Ok(Answer::NotWritten(NotWritten::ConditionFailed { old }))),
+    ) = (ready, answer)
+    else {
+        return None;
+    };
+    let carried = match &write.op {
+        WriteOp::Put { item, .. } => item_bytes(item),
+        other => item_bytes(other.key()),
+    };
+    let bytes = old.as_ref().map_or(0, item_bytes).max(carried);
+    Some(Units::write(bytes as u64))
 }
 
 fn finish(
@@ -281,6 +382,25 @@ mod tests {
         ] {
             assert_eq!(code(long), short);
         }
+    }
+
+    #[test]
+    fn refused_statements_cost_where_another_succeeds() {
+        let mut bill = Bill::default();
+        bill.refused("a", Units::whole(3));
+        bill.refused("b", Units::whole(1));
+        assert_eq!(bill.json(Report::Total), None);
+        let mut bill = Bill::default();
+        bill.refused("a", Units::whole(3));
+        bill.refused("b", Units::whole(1));
+        bill.succeeded("a", &Consumed::of_table(Units::whole(1)));
+        assert_eq!(
+            bill.json(Report::Indexes),
+            Some(
+                json!([{"TableName": "a", "CapacityUnits": 4.0, "Table": {"CapacityUnits": 1.0}}])
+            )
+        );
+        assert_eq!(Bill::default().json(Report::Total), None);
     }
 
     #[test]

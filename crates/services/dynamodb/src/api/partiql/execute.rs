@@ -17,7 +17,7 @@ use crate::api::items::write::consumed;
 use crate::api::partiql::input::{ExecuteInput, shows_old, values};
 use crate::api::partiql::select::{Options, run};
 use crate::api::partiql::token::{Place, Tokens};
-use crate::api::partiql::write::{UNNAMED, Write, check_returning, table};
+use crate::api::partiql::write::{Within, Write, check_returning, table};
 
 /// What is said of EXISTS anywhere but in a transaction.
 pub(super) const EXISTS_OUTSIDE: &str =
@@ -90,7 +90,7 @@ async fn write_item(
     let report = Report::of(input.return_consumed_capacity.as_deref());
     let show_old = shows_old(input.return_values_on_condition_check_failure.as_deref());
     let table = table(context, statement.table())?;
-    let write = Write::plan(table, statement, UNNAMED)?;
+    let write = Write::plan(table, statement, Within::Statement)?;
     let admitted = admission::write(context, &write.table, &write.op).await?;
     let calls = context.region.calls.clone();
     let answer = write.call(show_old).make(calls).await?;

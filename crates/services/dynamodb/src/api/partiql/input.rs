@@ -9,6 +9,7 @@ use quorate_dynamo_lang::partiql::STATEMENT_CHARS_MAX;
 
 use crate::api::constraints::{Place, Violations};
 use crate::api::error::ApiError;
+use crate::api::items::integer::integer;
 
 /// Statements of one batch.
 const BATCH_MAX: usize = 25;
@@ -29,6 +30,7 @@ pub(super) struct ExecuteInput {
     pub(super) parameters: Option<Vec<WireValue>>,
     pub(super) consistent_read: Option<bool>,
     pub(super) next_token: Option<String>,
+    #[serde(default, deserialize_with = "integer")]
     pub(super) limit: Option<i64>,
     pub(super) return_consumed_capacity: Option<String>,
     pub(super) return_values_on_condition_check_failure: Option<String>,

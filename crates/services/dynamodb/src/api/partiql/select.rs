@@ -16,6 +16,7 @@ use crate::api::items::source::{Rows, Source};
 use crate::api::items::{admission, get, start_key, target};
 use crate::api::partiql::order::{Order, arrange};
 use crate::api::partiql::token::Place;
+use crate::api::partiql::write::key_type_mismatch;
 use crate::messages::Freshness;
 use crate::model::{HashRange, TableRecord};
 
@@ -149,9 +150,7 @@ fn check_values(plan: &KeyPlan, keys: &KeySchema) -> Result<(), ApiError> {
         if kind.is_none_or(|(_, kind)| kind.matches(value)) {
             return Ok(());
         }
-        Err(ApiError::validation(format!(
-            "Key attribute's data type should match its data type in table's schema: Key {name}"
-        )))
+        Err(key_type_mismatch(name))
     };
     match plan {
         KeyPlan::Scan => Ok(()),

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use quorate_dynamo_lang::partiql::{Select, Statement};
-use quorate_dynamo_store::WriteAnswer;
 
 use crate::api::context::Context;
 use crate::api::error::ApiError;
@@ -18,16 +17,14 @@ use crate::api::items::input::read;
 use crate::api::items::target;
 use crate::api::items::transact_get::{Wanted, snapshot};
 use crate::api::items::transact_write::{Planned, admit, check_together, execute, fingerprint};
-use crate::api::items::write::consumed;
 use crate::api::partiql::batch::code;
 use crate::api::partiql::input::{TransactionInput, shows_old, values};
 use crate::api::partiql::select::one_item;
-use crate::api::partiql::write::{DUPLICATE, Write, existing, returning, table};
+use crate::api::partiql::write::{DUPLICATE, Within, Write, existing, returning, table};
 use crate::routing::TableRoute;
 
 const NOT_BY_KEY: &str =
     "Select statements within ExecuteTransaction must specify the primary key in the where clause.";
-const NO_ITEM: &str = "The provided key element does not match the schema";
 
 /// A statement with its table, if that is there.
 struct Member {
@@ -180,7 +177,7 @@ async fn write_all(
         let show_old = member.show_old;
         let write = member
             .table
-            .and_then(|table| Write::plan(table, member.statement, NO_ITEM));
+            .and_then(|table| Write::plan(table, member.statement, Within::Transaction));
         reasons.push(match write {
             Ok(write) => {
                 inserts.push(write.inserts);
@@ -201,19 +198,19 @@ async fn write_all(
     cancel_for(&reasons)?;
     check_together(&planned)?;
     let admitted = admit(context, &planned).await?;
-    let answers: Vec<WriteAnswer> = execute(context, &planned, token, fingerprint(bytes))
+    let executed = execute(context, &planned, token, fingerprint(bytes))
         .await
         .map_err(|e| told_of_duplicates(e, &inserts))?;
     let mut by_table: BTreeMap<String, Consumed> = BTreeMap::new();
-    for ((one, answer), admitted) in planned.iter().zip(&answers).zip(admitted) {
+    for ((one, answer), admitted) in planned.iter().zip(&executed.answers).zip(admitted) {
         let record = &one.table.table.record;
-        let cost = consumed(record, answer).doubled();
+        let cost = executed.cost(record, answer);
         admitted.settle_write(context, record, &cost);
         let name = one.action.position.table.clone();
         by_table.entry(name).or_default().add(&cost);
     }
-    let responses = planned.iter().map(|_| json!({})).collect();
-    Ok(answer(responses, &by_table, report, Side::Write))
+    // Reads have an answer each, writes none (captured from AWS by dynoxide, October 2026).
+    Ok(answer(Vec::new(), &by_table, report, executed.side()))
 }
 
 /// Cancels the transaction when there is a reason.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_dynamo_lang::partiql::{NamedItem, Naming, Returning, Select, Statement, named_item};
-use quorate_dynamo_lang::{Condition, Item};
+use quorate_dynamo_lang::{Condition, Item, KeySchema};
 use quorate_dynamo_store::{WriteAnswer, WriteOp};
 
 use crate::api::context::Context;
@@ -31,11 +31,11 @@ impl Write {
     /// The write of a statement that is not SELECT.
     ///
     /// # Errors
-    /// `unnamed` when the statement does not give the key of one item; others in AWS's words.
+    /// In AWS's words.
     pub(super) fn plan(
         table: Arc<TableRoute>,
         statement: Statement,
-        unnamed: &str,
+        within: Within,
     ) -> Result<Write, ApiError> {
         let record = &table.table.record;
         let schema = record.schema();
@@ -43,7 +43,14 @@ impl Write {
         let name = statement.table().to_owned();
         let inserts = matches!(statement, Statement::Insert(_));
         let returning = returning(&statement);
-        let op = write_op(statement, &names, unnamed)?;
+        let op = write_op(statement, &names, within.unnamed())?;
+        if within == Within::Statement {
+            let given = match &op {
+                WriteOp::Put { item, .. } => item,
+                other => other.key(),
+            };
+            check_key_types(&schema, given)?;
+        }
         check_against(record, &schema, &op)?;
         let key = schema.key_of(op.key());
         let to = target::of_key(&name, &schema, &key)?;
@@ -101,9 +108,44 @@ impl Write {
 
 /// What is said of an INSERT of an item that is there.
 pub(super) const DUPLICATE: &str = "Duplicate primary key exists in table";
-/// What is said of a write that does not give the whole key.
-pub(super) const UNNAMED: &str =
-    "Where clause does not contain a mandatory equality on all key attributes";
+/// What a write is part of: AWS words what is wrong with its key otherwise in a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// `ExecuteStatement`, or a statement of a batch.
+    Statement,
+    /// `ExecuteTransaction`.
+    Transaction,
+}
+
+impl Within {
+    /// What is said of a write that does not give the whole key.
+    fn unnamed(self) -> &'static str {
+        match self {
+            Within::Statement => {
+                "Where clause does not contain a mandatory equality on all key attributes"
+            }
+            Within::Transaction => "The provided key element does not match the schema",
+        }
+    }
+}
+
+/// Refuses a value for an attribute of the key that is not of its type.
+pub(super) fn check_key_types(schema: &KeySchema, given: &Item) -> Result<(), ApiError> {
+    let wrong = schema
+        .attributes()
+        .find(|(name, kind)| given.get(*name).is_some_and(|value| !kind.matches(value)));
+    match wrong {
+        None => Ok(()),
+        Some((name, _)) => Err(key_type_mismatch(name)),
+    }
+}
+
+/// What PartiQL says of a value that is not of its key attribute's type.
+pub(super) fn key_type_mismatch(name: &str) -> ApiError {
+    ApiError::validation(format!(
+        "Key attribute's data type should match its data type in table's schema: Key {name}"
+    ))
+}
 
 /// RETURNING, of a statement that may have it.
 pub(super) fn returning(statement: &Statement) -> Option<Returning> {
@@ -190,7 +232,7 @@ mod tests {
     fn op(text: &str) -> Result<WriteOp, String> {
         let statement = Statement::parse(text, &[]).unwrap();
         check_returning(&statement).map_err(|e| e.message)?;
-        write_op(statement, &["pk", "sk"], UNNAMED).map_err(|e| e.message)
+        write_op(statement, &["pk", "sk"], Within::Statement.unnamed()).map_err(|e| e.message)
     }
 
     #[test]
@@ -202,7 +244,7 @@ mod tests {
             "DELETE FROM t WHERE pk IN [1] AND sk = 2",
             "DELETE FROM t WHERE pk = 1 AND sk = 2 OR a = 3",
         ] {
-            assert_eq!(op(text).unwrap_err(), UNNAMED, "{text}");
+            assert_eq!(op(text).unwrap_err(), Within::Statement.unnamed(), "{text}");
         }
         assert_eq!(
             op("DELETE FROM t WHERE pk = 1 AND sk = 2 AND pk = 3").unwrap_err(),
@@ -212,6 +254,21 @@ mod tests {
             op("DELETE FROM t WHERE pk = 1 AND sk = 2 RETURNING MODIFIED NEW *").unwrap_err(),
             "Invalid returning clause: RETURNING MODIFIED NEW *. Only RETURNING ALL OLD * is allowed in DELETE \
              statements."
+        );
+    }
+
+    #[test]
+    fn a_key_has_the_types_of_the_schema() {
+        use quorate_dynamo_lang::ScalarType;
+        let schema = KeySchema::of(("pk", ScalarType::N), Some(("sk", ScalarType::S)));
+        let told = |text: &str| {
+            let op = write_op(Statement::parse(text, &[]).unwrap(), &["pk", "sk"], "").unwrap();
+            check_key_types(&schema, op.key()).map_err(|e| e.message)
+        };
+        assert_eq!(told("DELETE FROM t WHERE pk = 1 AND sk = 'a'"), Ok(()));
+        assert_eq!(
+            told("DELETE FROM t WHERE pk = 1 AND sk = 2").unwrap_err(),
+            "Key attribute's data type should match its data type in table's schema: Key sk"
         );
     }
 

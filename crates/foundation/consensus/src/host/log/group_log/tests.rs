@@ -3,6 +3,7 @@
 use super::*;
 use crate::host::applied::{Applied, FlushPace, Mark};
 use crate::host::faults::Faults;
+use crate::host::kept_snapshot::KeptSnapshots;
 use crate::host::machine::{Command, DurableMachine};
 use crate::host::poison::Poison;
 use crate::host::types::{LeaderId, StoredMembership};
@@ -15,6 +16,10 @@ struct Marked(Mutex<Option<Vec<u8>>>);
 impl DurableMachine for Marked {
     fn mark(&self) -> io::Result<Option<Vec<u8>>> {
         Ok(self.0.lock().unwrap().clone())
+    }
+
+    fn is_whole(&self) -> bool {
+        true
     }
 
     fn apply(&self, commands: &[Command<'_>], mark: &[u8]) -> io::Result<Vec<Vec<u8>>> {
@@ -124,7 +129,10 @@ impl StoreBuilder<Types, Flushing, Applied, Disk> for Builder {
     async fn build(&self) -> Result<(Disk, Flushing, Applied), StorageError> {
         let disk = Disk::new();
         let log = group(3, &disk.open());
+        let kept = disk.folder.path().join("kept");
         let applied = Applied {
+            group: GroupId(3),
+            kept: KeptSnapshots::open(&kept).unwrap(),
             machine: Arc::new(Marked::default()),
             log: log.clone(),
             mark: Mark::default(),
