@@ -53,7 +53,8 @@ pub(crate) fn plan_order(world: &World, stored: &Stored<Cache>) -> Option<Plan> 
             }
             format!("{}: {:03} is to lead", shard_name(*number), to.0)
         }
-        Order::TestFailover(_) | Order::Snapshot { .. } => return None,
+        // Slots are moved before shards go, which only members can do.
+        Order::TestFailover(_) | Order::Snapshot { .. } | Order::RemoveShards(_) => return None,
     };
     record.orders.remove(0);
     if record.kind == CacheKind::Memcached && matches!(order, Order::Remove(..)) {
