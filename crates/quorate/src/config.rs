@@ -65,8 +65,8 @@ impl Default for Config {
             standby_replace_after_ms: 60_000,
             endpoint_wait_ms: 30_000,
             dynamodb_split_bytes: 1 << 30,
-            dynamodb_split_heat_reads: 12_000,
-            dynamodb_split_heat_writes: 4_000,
+            dynamodb_split_heat_reads: 48_000,
+            dynamodb_split_heat_writes: 16_000,
             dynamodb_replace_after_ms: 300_000,
         }
     }

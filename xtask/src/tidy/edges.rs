@@ -57,6 +57,10 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "quorate-elasticache",
+        &["quorate-base", "quorate-wire", "quorate-control"],
+    ),
+    (
         "quorate-gateway",
         &["quorate-base", "quorate-wire", "quorate-control"],
     ),

@@ -6,8 +6,10 @@ mod arn;
 mod epoch;
 mod names;
 mod time;
+mod window;
 
 pub use arn::{AccountId, Arn};
 pub use epoch::{Epoch, Revision};
 pub use names::{NameError, NodeId, RegionName, ZoneName};
 pub use time::UnixMillis;
+pub use window::is_within_window;

@@ -3,6 +3,7 @@
 //! Owns how bytes become a request and an answer becomes bytes. Must not know any resource.
 
 pub mod error;
+pub mod page;
 pub mod query;
 pub mod query_response;
 pub mod service;

@@ -5,6 +5,7 @@
 use http::StatusCode;
 use quorate_base::RegionName;
 use quorate_control::CatalogError;
+use quorate_wire::page::PageError;
 use quorate_wire::query::QueryError;
 
 /// Why a call was refused or failed.
@@ -94,6 +95,15 @@ pub enum RdsError {
     /// The catalog did not do what it was asked.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+impl From<PageError> for RdsError {
+    fn from(error: PageError) -> RdsError {
+        match error {
+            PageError::Query(error) => RdsError::Query(error),
+            other => RdsError::InvalidValue(other.to_string()),
+        }
+    }
 }
 
 impl RdsError {

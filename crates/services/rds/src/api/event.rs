@@ -2,12 +2,12 @@
 
 use quorate_base::UnixMillis;
 use quorate_control::Stored;
+use quorate_wire::page::PageRequest;
 use quorate_wire::query::Params;
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
 use crate::api::error::RdsError;
-use crate::api::page::PageRequest;
 use crate::model::{Event, EventCategory, EventSource};
 
 const MINUTE_MS: u64 = 60_000;

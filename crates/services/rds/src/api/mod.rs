@@ -11,7 +11,6 @@ mod event;
 mod filter;
 mod identifier;
 mod instance;
-mod page;
 mod parameter_group;
 mod service;
 mod subnet_group;

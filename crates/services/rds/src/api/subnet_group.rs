@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use quorate_base::ZoneName;
 use quorate_control::{Stored, Txn};
+use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::{Context, retry};
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::identifier;
-use crate::api::page::PageRequest;
 use crate::model::{Instance, SubnetGroup};
 
 /// The group that instances are in when none is asked for. Not stored.

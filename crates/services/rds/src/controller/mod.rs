@@ -6,7 +6,6 @@
 mod modify;
 mod plan;
 mod run;
-mod window;
 mod world;
 
 pub use run::{ControllerConfig, run_controller};

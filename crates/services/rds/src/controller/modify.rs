@@ -1,9 +1,9 @@
 //! Pending changes that are due: from `pending` into the settings in force.
 
+use quorate_base::is_within_window;
 use quorate_control::{Endpoint, Stored, Txn};
 
 use crate::controller::plan::{Plan, change, closed_endpoint, endpoint_id};
-use crate::controller::window::is_within;
 use crate::controller::world::World;
 use crate::model::{Desired, EventCategory, Instance, Order, PendingChanges, Status};
 
@@ -36,7 +36,7 @@ pub(crate) fn plan_modification(world: &World, stored: &Stored<Instance>) -> Opt
     let due = instance.pending.apply_now
         || instance.pending.master_verifier.is_some()
         || instance.pending.port.is_some()
-        || is_within(&instance.settings.maintenance_window, world.now);
+        || is_within_window(&instance.settings.maintenance_window, world.now);
     if !due {
         return None;
     }

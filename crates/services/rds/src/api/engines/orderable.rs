@@ -1,5 +1,6 @@
 //! `DescribeOrderableDBInstanceOptions`.
 
+use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
@@ -8,7 +9,6 @@ use crate::api::engines::found::{Engines, POSTGRES, matches_version};
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::instance::StorageType;
-use crate::api::page::PageRequest;
 use crate::catalogue::{InstanceClass, all_classes};
 
 /// The largest page that AWS gives of orderable options.

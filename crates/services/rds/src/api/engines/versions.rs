@@ -1,12 +1,12 @@
 //! `DescribeDBEngineVersions`.
 
+use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
 use crate::api::engines::found::{Engines, POSTGRES, matches_version};
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
-use crate::api::page::PageRequest;
 use crate::catalogue::{family_of, major_of, version_key};
 
 /// `DescribeDBEngineVersions`.

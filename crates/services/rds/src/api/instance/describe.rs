@@ -1,5 +1,6 @@
 //! `DescribeDBInstances`.
 
+use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
@@ -7,7 +8,6 @@ use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::instance::fleet::{Fleet, id_of};
 use crate::api::instance::shape;
-use crate::api::page::PageRequest;
 
 const FILTERS: [&str; 5] = [
     "db-cluster-id",

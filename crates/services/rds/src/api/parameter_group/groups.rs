@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use quorate_control::{Stored, Txn};
+use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::{Context, retry};
@@ -13,7 +14,6 @@ use crate::api::engines::Engines;
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::identifier;
-use crate::api::page::PageRequest;
 use crate::model::{Instance, ParameterGroup};
 
 const DEFAULT_PREFIX: &str = "default.";

@@ -1,12 +1,12 @@
 //! `DescribeDBParameters` and `DescribeEngineDefaultParameters`.
 
+use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
 use crate::api::engines::Engines;
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
-use crate::api::page::PageRequest;
 use crate::api::parameter_group::groups::{check_family, find};
 use crate::api::parameter_group::spec::{self, FamilySpecs};
 use crate::catalogue::find_default;

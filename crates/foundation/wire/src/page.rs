@@ -3,41 +3,64 @@
 //! A marker is the key of the last item shown, in a form that says nothing: pages stay right when items
 //! come and go between two calls.
 
+use crate::query::{Params, QueryError};
+use crate::xml::Element;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use quorate_wire::query::Params;
-use quorate_wire::xml::Element;
-
-use crate::api::error::RdsError;
 
 const RECORDS_MIN: i64 = 20;
 const RECORDS_MAX: i64 = 100;
 const MARKER_CHARS_MAX: usize = 1_024;
 
+/// Why a page cannot be given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// `MaxRecords` is no number.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// `MaxRecords` is out of range.
+    #[error("Invalid value {asked} for MaxRecords. Must be between {RECORDS_MIN} and {max}")]
+    RecordsMax {
+        /// What was asked for.
+        asked: i64,
+        /// The most that the action gives.
+        max: i64,
+    },
+    /// `Marker` is none of ours.
+    #[error("The request has an invalid Marker.")]
+    Marker,
+}
+
 /// Which page was asked for.
-pub(crate) struct PageRequest {
+pub struct PageRequest {
     records_max: usize,
     after: Option<String>,
 }
 
 /// One page.
-pub(crate) struct Page<T> {
-    pub(crate) items: Vec<T>,
+pub struct Page<T> {
+    /// What stands on it.
+    pub items: Vec<T>,
     marker: Option<String>,
 }
 
 impl PageRequest {
-    pub(crate) fn read(params: &Params<'_>) -> Result<PageRequest, RdsError> {
+    /// Reads `MaxRecords` (20 to 100) and `Marker`.
+    ///
+    /// # Errors
+    /// As `PageError`.
+    pub fn read(params: &Params<'_>) -> Result<PageRequest, PageError> {
         PageRequest::read_within(params, RECORDS_MAX)
     }
 
     /// As `read`, for actions whose pages may be larger than usual.
-    pub(crate) fn read_within(params: &Params<'_>, max: i64) -> Result<PageRequest, RdsError> {
+    ///
+    /// # Errors
+    /// As `PageError`.
+    pub fn read_within(params: &Params<'_>, max: i64) -> Result<PageRequest, PageError> {
         let asked = params.integer("MaxRecords")?.unwrap_or(RECORDS_MAX);
         if !(RECORDS_MIN..=max).contains(&asked) {
-            return Err(RdsError::InvalidValue(format!(
-                "Invalid value {asked} for MaxRecords. Must be between {RECORDS_MIN} and {max}"
-            )));
+            return Err(PageError::RecordsMax { asked, max });
         }
         Ok(PageRequest {
             records_max: usize::try_from(asked).expect("checked to be positive and small"),
@@ -46,7 +69,8 @@ impl PageRequest {
     }
 
     /// Cuts the page out of all items. `key` gives each item's key; pages go in the order of the keys.
-    pub(crate) fn cut<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Page<T> {
+    #[must_use]
+    pub fn cut<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Page<T> {
         items.sort_by_key(|item| key(item));
         if let Some(after) = &self.after {
             items.retain(|item| key(item) > *after);
@@ -63,11 +87,8 @@ impl PageRequest {
 
 impl<T> Page<T> {
     /// The page as a list element, with the marker of the next page where there is one.
-    pub(crate) fn into_result(
-        self,
-        list: &'static str,
-        make: impl FnMut(T) -> Element,
-    ) -> Vec<Element> {
+    #[must_use]
+    pub fn into_result(self, list: &'static str, make: impl FnMut(T) -> Element) -> Vec<Element> {
         let marker = self.marker.map(|marker| Element::text("Marker", marker));
         let mut result = vec![Element::list(list, self.items, make)];
         result.extend(marker);
@@ -75,8 +96,8 @@ impl<T> Page<T> {
     }
 }
 
-fn read_marker(text: &str) -> Result<String, RdsError> {
-    let invalid = || RdsError::InvalidValue(String::from("The request has an invalid Marker."));
+fn read_marker(text: &str) -> Result<String, PageError> {
+    let invalid = || PageError::Marker;
     if text.len() > MARKER_CHARS_MAX {
         return Err(invalid());
     }
@@ -86,11 +107,11 @@ fn read_marker(text: &str) -> Result<String, RdsError> {
 
 #[cfg(test)]
 mod tests {
-    use quorate_wire::query::Form;
+    use crate::query::Form;
 
     use super::*;
 
-    fn request(text: &str) -> Result<PageRequest, RdsError> {
+    fn request(text: &str) -> Result<PageRequest, PageError> {
         PageRequest::read(&Form::parse(text.as_bytes()).unwrap().root())
     }
 

@@ -1,0 +1,9 @@
+//! Pure decisions about caches.
+//!
+//! Owns what follows from a record and from what was observed. Must not do I/O or read a clock.
+
+pub mod endpoints;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod placement;
+pub mod status;
