@@ -8,7 +8,7 @@ mod world;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use quorate_consensus::{GroupId, HostConfig};
+use quorate_consensus::{DurableMachine, GroupId, HostConfig, Origin, Voter, voters_at};
 use world::{Map, Trio, World};
 
 /// Voters 0 and 1 have the state and no entry; 2 has nothing.
@@ -67,5 +67,33 @@ async fn a_born_replica_goes_on_after_a_crash() {
     assert_eq!(state.values.get("born").map(String::as_str), Some("1"));
     assert_eq!(state.values.get("early").map(String::as_str), Some("1"));
     assert!(state.applies.values().all(|times| *times == 1));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_no_entry_was_applied_to_says_what_it_stands_for() {
+    let world = World::start(1, HostConfig::default()).await;
+    let machine: Arc<Map> = Arc::default();
+    machine.put("born", "1");
+    let origin = Origin {
+        // The other voters are not there, so that nothing is committed.
+        voters: ["us-east-1a-1", "us-east-1b-1", "us-east-1c-1"]
+            .map(|node| Voter {
+                node: node.parse().unwrap(),
+                address: world.voter(0).address,
+            })
+            .to_vec(),
+        preferred_leader: world.voter(0).id(),
+    };
+    let started = machine.clone();
+    world
+        .on(0, |host| async move {
+            host.start_born_group(GroupId(7), started, origin).await
+        })
+        .await
+        .unwrap();
+    let mut bytes = Vec::new();
+    let mark = machine.write_snapshot(&mut bytes).unwrap();
+    assert_eq!(voters_at(&mark).unwrap().len(), 3);
     world.stop().await;
 }

@@ -67,7 +67,10 @@ impl World {
                     let leadership = life.clock.within(|| group.leadership());
                     (leadership, group.progress(), members)
                 });
-                text += &format!("\n  {node}: {told:?} {:?}", self.progress(number, *node));
+                text += &format!(
+                    "\n  {node}: {told:?} {:?}",
+                    self.progress(number, *node).map(|(_, chain)| chain.count)
+                );
             }
         }
         text

@@ -418,7 +418,11 @@ fn open_replica(
     }
     let mark = match (machine.mark().map_err(unavailable)?, birth) {
         (Some(bytes), _) => Mark::from_bytes(&bytes).map_err(unavailable)?,
-        (None, Some(birth)) => birth,
+        (None, Some(birth)) => {
+            // Who is sent this state before the first entry is applied has to be told what it stands for.
+            machine.apply(&[], &birth.to_bytes()).map_err(unavailable)?;
+            birth
+        }
         (None, None) => Mark::default(),
     };
     // The machine is ahead of the log by a snapshot, or by what it was born with.
