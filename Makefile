@@ -11,7 +11,7 @@ BENCH_ARGS :=
 QUORATE_FUZZ_SECONDS ?= 60
 export QUORATE_FUZZ_SECONDS
 
-.PHONY: help up build test install lint unit simulate integration soak growth differential bench bench-dynamodb clean
+.PHONY: help up build test install lint unit simulate integration soak growth differential bench bench-dynamodb flame clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,11 @@ bench: install $(VENV)/ready ## The figures of docs/benchmarks.md, in one run (B
 bench-dynamodb: install $(VENV)/ready ## DynamoDB's figures (BENCH_ARGS="--dynoxide PATH --only ratios").
 	cargo build --release --package quorate --bin quorate --example dynamodb_load
 	$(PYTHON) bench/dynamodb.py --quorate $(TARGET)/release/quorate \
+		--load $(TARGET)/release/examples/dynamodb_load $(BENCH_ARGS)
+
+flame: install $(VENV)/ready ## A flame graph of one DynamoDB operation, into docs (BENCH_ARGS="--op put").
+	cargo build --release --package quorate --bin quorate --example dynamodb_load
+	$(PYTHON) bench/flame.py --quorate $(TARGET)/release/quorate \
 		--load $(TARGET)/release/examples/dynamodb_load $(BENCH_ARGS)
 
 clean: ## Remove what was built. Regions' data is not touched.
