@@ -120,18 +120,6 @@ fn apply(record: &mut Cache, pending: PendingChanges, world: &World) {
         }
         record.configuration_version += 1;
     }
-    if let Some(replicas) = pending.replicas {
-        record.settings.replicas = replicas;
-        for shard in record.topology.shards.values_mut() {
-            let mut staying: Vec<MemberNumber> = shard
-                .replicas()
-                .filter(|(_, member)| member.state != MemberState::Leaving)
-                .map(|(number, _)| number)
-                .collect();
-            let going = staying.split_off(staying.len().min(usize::from(replicas)));
-            leave(shard, &going, world);
-        }
-    }
 }
 
 /// Orders that restart all members, one after another: replicas first, and the primary once another one leads.

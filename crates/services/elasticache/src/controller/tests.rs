@@ -290,8 +290,9 @@ async fn fewer_replicas_keep_the_primary_and_memcached_nodes_come_and_go() {
     region.settle().await;
     region
         .change(|cache| {
-            cache.pending.replicas = Some(1);
-            cache.pending.apply_now = true;
+            cache.status = Status::Modifying;
+            let members = vec![MemberNumber(1), MemberNumber(3)];
+            cache.orders.push(Order::Remove(SHARD, members));
         })
         .await;
     region.settle().await;

@@ -78,9 +78,6 @@ pub struct PendingChanges {
     pub automatic_failover: Option<bool>,
     /// Nodes of a Memcached cluster that are to come and to go.
     pub nodes: Option<PendingNodes>,
-    /// Replicas that each shard of a replication group is to be reduced to; replicas that come are in the topology at
-    /// once, unplaced, as only the API can reserve their ports.
-    pub replicas: Option<u16>,
 }
 
 /// A change of a Memcached cluster's nodes.
