@@ -46,6 +46,16 @@ pub enum EngineError {
         /// Where was looked, and what was incomplete there.
         detail: String,
     },
+    /// A cache server is not installed.
+    #[error(
+        "no {server} found in /usr/bin and on PATH; install it with `apt-get install {package}`"
+    )]
+    ServerMissing {
+        /// What was looked for.
+        server: String,
+        /// Debian's package.
+        package: String,
+    },
     /// A setting's name or value cannot be written to a configuration file.
     #[error("parameter `{parameter}` cannot be set: {why}")]
     Parameter {
@@ -132,6 +142,14 @@ pub enum EngineError {
         /// The driver's error.
         source: tokio_postgres::Error,
     },
+    /// A Redis server or Sentinel refused a command, or the connection to it broke.
+    #[error("{doing}: {source}")]
+    Redis {
+        /// What was being done.
+        doing: String,
+        /// The driver's error.
+        source: redis::RedisError,
+    },
     /// The engine or a tool answered something that this program does not understand.
     #[error("{doing}: unexpected answer: {answer}")]
     Unexpected {
@@ -147,6 +165,12 @@ impl EngineError {
     pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> EngineError {
         let doing = doing.into();
         move |source| EngineError::Io { doing, source }
+    }
+
+    /// Adds what was being done to an error of the Redis driver.
+    pub(crate) fn redis(doing: impl Into<String>) -> impl FnOnce(redis::RedisError) -> EngineError {
+        let doing = doing.into();
+        move |source| EngineError::Redis { doing, source }
     }
 
     /// Adds what was being done to an error of the SQL driver.

@@ -54,16 +54,19 @@ pub(crate) enum Signal {
     Interrupt,
     /// SIGQUIT: stop at once; the next start recovers.
     Quit,
+    /// SIGTERM: stop in order.
+    Terminate,
     /// SIGUSR1: look at the files that give orders.
     User1,
 }
 
 impl Signal {
     /// Every signal.
-    const ALL: [Signal; 4] = [
+    const ALL: [Signal; 5] = [
         Signal::Hangup,
         Signal::Interrupt,
         Signal::Quit,
+        Signal::Terminate,
         Signal::User1,
     ];
 
@@ -73,6 +76,7 @@ impl Signal {
             Signal::Hangup => "HUP",
             Signal::Interrupt => "INT",
             Signal::Quit => "QUIT",
+            Signal::Terminate => "TERM",
             Signal::User1 => "USR1",
         }
     }
@@ -88,6 +92,7 @@ impl Signal {
             Signal::Hangup => Unix::SIGHUP,
             Signal::Interrupt => Unix::SIGINT,
             Signal::Quit => Unix::SIGQUIT,
+            Signal::Terminate => Unix::SIGTERM,
             Signal::User1 => Unix::SIGUSR1,
         }
     }

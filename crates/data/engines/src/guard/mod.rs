@@ -20,7 +20,7 @@ mod spawn;
 mod tree;
 
 pub use client::GuardProgram;
-pub(crate) use client::{GuardExit, GuardPipe, Guarded, GuardedCommand, Signal};
+pub(crate) use client::{GuardExit, GuardPipe, GuardedCommand, Signal};
 pub use run::main;
 
 /// Exit status: the lease deadline passed.

@@ -23,8 +23,9 @@ use super::admin::Commits;
 use super::config::PostgresConfig;
 use super::position::WalPosition;
 use super::probe;
-use super::running::{RunningPostgres, millis};
+use super::running::RunningPostgres;
 use crate::error::EngineError;
+use crate::process::millis;
 
 /// A name that no standby has.
 const NOBODY: &str = "quorate_barrier";

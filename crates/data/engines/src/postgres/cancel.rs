@@ -16,8 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::probe;
-use super::running::{RunningPostgres, millis};
+use super::running::RunningPostgres;
 use crate::error::EngineError;
+use crate::process::millis;
 
 /// Length, code, process id and key, four bytes each, most significant byte first (protocol 3.0 to
 /// 3.2 as PostgreSQL 15 to 17 speak it).

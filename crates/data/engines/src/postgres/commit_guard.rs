@@ -18,10 +18,11 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::paths::{MemberPaths, fnv1a};
+use super::paths::MemberPaths;
 use super::server::PostgresHost;
 use super::tools::PostgresTools;
 use crate::durable;
+use crate::folder::fnv1a;
 
 const SOURCE: &str = include_str!("../../module/commit_guard.c");
 /// The versions whose interfaces the source was held against.

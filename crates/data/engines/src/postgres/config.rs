@@ -14,11 +14,12 @@ use std::path::Path;
 
 use super::commit_guard;
 use super::conninfo::Upstream;
-use super::paths::{MemberPaths, TlsFiles};
+use super::paths::MemberPaths;
 use super::{ADMIN_ROLE, REPLICATION_ROLE};
 use crate::account::EngineAccount;
 use crate::durable;
 use crate::error::EngineError;
+use crate::folder::TlsFiles;
 
 /// The least number of walsenders and slots: fifteen replicas, a standby, copies under way, and a
 /// reserve.

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::paths::TlsFiles;
 use super::{ADMIN_DATABASE, REPLICATION_ROLE};
+use crate::folder::TlsFiles;
 
 /// The server upstream of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]

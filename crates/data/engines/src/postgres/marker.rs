@@ -10,10 +10,11 @@ use std::io;
 use quorate_base::Epoch;
 use serde::{Deserialize, Serialize};
 
-use super::paths::{MemberPaths, fnv1a};
+use super::paths::MemberPaths;
 use crate::account::EngineAccount;
 use crate::durable;
 use crate::error::EngineError;
+use crate::folder::fnv1a;
 
 const FORMAT: &str = "quorate-member";
 const VERSION: u32 = 1;

@@ -8,7 +8,6 @@ mod commit_guard;
 mod config;
 mod conninfo;
 mod controldata;
-mod logtail;
 mod marker;
 mod paths;
 mod position;
@@ -16,16 +15,17 @@ mod probe;
 mod roles;
 mod running;
 mod server;
-mod strays;
 mod tools;
 
+pub use crate::folder::{TlsFiles, TlsPem};
+pub use crate::process::ExitKind;
 pub use cancel::CancelOutcome;
 pub use catalogue::describe_settings;
 pub use config::PostgresConfig;
 pub use conninfo::Upstream;
 pub use controldata::ControlData;
 pub use marker::{MemberMarker, MemberRole};
-pub use paths::{DataState, MemberPaths, TlsFiles, TlsPem};
+pub use paths::{DataState, MemberPaths};
 pub use position::{TimelineId, WalPosition};
 pub use probe::{
     FollowerLag, ReplicationPeer, ReplicationSlot, ServerState, create_slot, drop_slot,
@@ -33,7 +33,7 @@ pub use probe::{
     waiting_for_sync,
 };
 pub use roles::{Bootstrap, bootstrap, create_database, set_master_password};
-pub use running::{ExitKind, RunningPostgres, StopMode};
+pub use running::{RunningPostgres, StopMode};
 pub use server::{PostgresHost, PostgresServer};
 pub use tools::{PostgresTools, RewindOutcome};
 

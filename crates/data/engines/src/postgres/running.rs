@@ -1,51 +1,30 @@
 //! A server that has been started.
 //!
 //! Invariants
-//! - Dropping [`RunningPostgres`] closes the guard's pipe: nothing of the server survives its
-//!   owner.
+//! - Nothing of the server survives [`RunningPostgres`], as nothing does its process.
 //! - The configuration changes under one lock, so that files and memory never disagree.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::admin::{AdminConnections, Commits};
 use super::config::PostgresConfig;
-use super::logtail::LogTail;
 use super::paths::MemberPaths;
-use super::strays;
 use crate::account::EngineAccount;
-use crate::cgroup;
 use crate::clock::Deadline;
 use crate::durable;
 use crate::error::EngineError;
-use crate::guard::{GuardExit, GuardPipe, Guarded, Signal};
+use crate::guard::Signal;
+use crate::process::{EngineProcess, ExitKind, millis};
 
 /// The pause between two looks at a server grows from the first to the second.
 const LOOK_PAUSE_MIN: Duration = Duration::from_millis(10);
 const LOOK_PAUSE_MAX: Duration = Duration::from_millis(50);
-
-/// How a server ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExitKind {
-    /// As it was asked to.
-    Stopped,
-    /// It was killed, as asked.
-    Killed,
-    /// By itself, or by somebody else; with its exit and the end of its log.
-    Crashed(String),
-    /// The disk is full; with the log's line.
-    NoSpace(String),
-    /// The deadline passed that was last set.
-    LeaseLapsed,
-    /// The pipe to the guard was closed.
-    NodeGone,
-}
 
 /// How a server is to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,81 +38,48 @@ pub enum StopMode {
 /// A started server.
 #[derive(Debug)]
 pub struct RunningPostgres {
-    pid: Option<u32>,
+    process: EngineProcess,
     paths: MemberPaths,
     account: EngineAccount,
-    pipe: GuardPipe,
-    log: LogTail,
     pub(super) config: Mutex<PostgresConfig>,
     commit_guard: Option<PathBuf>,
     pub(super) admin: AdminConnections,
-    exit: watch::Receiver<Option<ExitKind>>,
-    asked: Arc<AtomicU8>,
 }
-
-const ASKED_NOTHING: u8 = 0;
-const ASKED_STOP: u8 = 1;
 
 /// What a server was started with.
 pub(super) struct Launched {
-    pub(super) guarded: Guarded,
+    pub(super) process: EngineProcess,
     pub(super) paths: MemberPaths,
     pub(super) account: EngineAccount,
     pub(super) config: PostgresConfig,
     pub(super) commit_guard: Option<PathBuf>,
-    pub(super) log: LogTail,
-    pub(super) cgroup: Option<PathBuf>,
 }
 
 impl RunningPostgres {
-    /// Takes over a server that was just started; its end is watched by a task of its own.
-    pub(super) fn watch(launched: Launched) -> RunningPostgres {
+    /// Takes over a server that was just started.
+    pub(super) fn adopt(launched: Launched) -> RunningPostgres {
         let Launched {
-            guarded,
+            process,
             paths,
             account,
             config,
             commit_guard,
-            log,
-            cgroup,
         } = launched;
-        let pid = guarded.engine_pid;
-        let (mut wait, pipe) = guarded.split();
-        let (tell, exit) = watch::channel(None);
-        let asked = Arc::new(AtomicU8::new(ASKED_NOTHING));
-        let (data, its_log, was_asked) = (paths.data(), log.clone(), Arc::clone(&asked));
-        tokio::spawn(async move {
-            let guard_exit = wait.wait().await;
-            if guard_exit == GuardExit::GuardLost {
-                let _ = strays::sweep(&data).await;
-            }
-            if let Some(group) = cgroup {
-                cgroup::remove(&group);
-            }
-            let stop_asked = was_asked.load(Ordering::SeqCst) == ASKED_STOP;
-            let kind = exit_kind(guard_exit, stop_asked, &its_log);
-            tracing::info!(data = %data.display(), ?kind, "a server has ended");
-            tell.send_replace(Some(kind));
-        });
         let admin = AdminConnections::new(paths.socket().to_path_buf(), config.listen.port());
         RunningPostgres {
-            pid,
+            process,
             paths,
             account,
-            pipe,
-            log,
             config: Mutex::new(config),
             commit_guard,
             admin,
-            exit,
-            asked,
         }
     }
 
     /// The process id of the server's first process.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.pid
+        self.process.pid()
     }
 
     /// The member's folder.
@@ -157,23 +103,18 @@ impl RunningPostgres {
     /// How the server ended; `None` while it runs.
     #[must_use]
     pub fn exit(&self) -> Option<ExitKind> {
-        self.exit.borrow().clone()
+        self.process.exit()
     }
 
     /// Waits for the server's end: then no process of it is left.
     pub async fn exited(&self) -> ExitKind {
-        let mut exit = self.exit.clone();
-        let lost = || ExitKind::Crashed(String::from("the task that watched it ended"));
-        match exit.wait_for(Option::is_some).await {
-            Ok(kind) => kind.clone().unwrap_or_else(lost),
-            Err(_) => lost(),
-        }
+        self.process.exited().await
     }
 
     /// Moves the deadline after which the guard kills the server; `None` takes it away. Never
     /// blocks. False when the guard could not be told: the older deadline then stands.
     pub fn set_lease(&self, lease: Option<Deadline>) -> bool {
-        self.pipe.set_lease(lease)
+        self.process.set_lease(lease)
     }
 
     /// Waits until the server accepts connections.
@@ -188,7 +129,7 @@ impl RunningPostgres {
         let mut phase = String::from("it does not listen yet");
         loop {
             if let Some(kind) = self.exit() {
-                return Err(self.explain_end(kind).await);
+                return Err(self.process.explain_end(&kind));
             }
             let left = within.saturating_sub(since.elapsed());
             match tokio::time::timeout(left, self.admin.connect_somewhere(Commits::Local)).await {
@@ -204,19 +145,13 @@ impl RunningPostgres {
                     return Err(EngineError::NotReady {
                         waited_ms: millis(since.elapsed()),
                         phase,
-                        log_tail: self.log.read(),
+                        log_tail: self.process.last_words(),
                     });
                 }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOK_PAUSE_MAX);
         }
-    }
-
-    async fn explain_end(&self, kind: ExitKind) -> EngineError {
-        let listen = self.config.lock().await.listen;
-        self.log
-            .explain(format!("{kind:?}"), &self.paths.data(), listen)
     }
 
     /// The administrator's connection: kept, and made anew when broken. Its statements are bounded
@@ -233,23 +168,16 @@ impl RunningPostgres {
     /// # Errors
     /// [`EngineError::Timeout`] when it has not ended `within`: kill it, or wait on.
     pub async fn stop(&self, mode: StopMode, within: Duration) -> Result<ExitKind, EngineError> {
-        self.asked.store(ASKED_STOP, Ordering::SeqCst);
-        self.pipe.signal(match mode {
+        let signal = match mode {
             StopMode::Fast => Signal::Interrupt,
             StopMode::Immediate => Signal::Quit,
-        });
-        tokio::time::timeout(within, self.exited())
-            .await
-            .map_err(|_| EngineError::Timeout {
-                doing: String::from("stop the server"),
-                waited_ms: millis(within),
-            })
+        };
+        self.process.stop(signal, within).await
     }
 
     /// Kills the server with all its processes and waits until they are gone.
     pub async fn kill(&self) -> ExitKind {
-        self.pipe.kill();
-        self.exited().await
+        self.process.kill().await
     }
 
     /// Writes the configuration anew and has the server read it. Settings that need a restart wait
@@ -301,7 +229,7 @@ impl RunningPostgres {
             None,
         )?;
         **held = config;
-        if self.pipe.signal(Signal::Hangup) {
+        if self.process.signal(Signal::Hangup) {
             Ok(())
         } else {
             Err(self.not_running())
@@ -360,7 +288,7 @@ impl RunningPostgres {
         let file = self.paths.data().join("promote");
         durable::write_whole(&file, b"", 0o600, &self.account)
             .map_err(EngineError::io(format!("write {}", file.display())))?;
-        if self.pipe.signal(Signal::User1) {
+        if self.process.signal(Signal::User1) {
             Ok(())
         } else {
             Err(self.not_running())
@@ -382,29 +310,8 @@ impl RunningPostgres {
     }
 
     pub(super) fn not_running(&self) -> EngineError {
-        EngineError::NotRunning {
-            detail: self
-                .exit()
-                .map_or_else(|| String::from("its guard is gone"), |k| format!("{k:?}")),
-        }
+        self.process.not_running()
     }
-}
-
-fn exit_kind(exit: GuardExit, stop_asked: bool, log: &LogTail) -> ExitKind {
-    match exit {
-        GuardExit::LeaseLapsed => ExitKind::LeaseLapsed,
-        GuardExit::NodeGone => ExitKind::NodeGone,
-        GuardExit::Killed => ExitKind::Killed,
-        GuardExit::Ended(_) if stop_asked => ExitKind::Stopped,
-        other => match log.no_space() {
-            Some(line) => ExitKind::NoSpace(line),
-            None => ExitKind::Crashed(format!("{other}; its last words:\n{}", log.read())),
-        },
-    }
-}
-
-pub(super) fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// When the connection's backend last read the configuration, as text that differs from one time to the next.

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use super::commit_guard;
 use super::config::PostgresConfig;
-use super::logtail::LogTail;
 use super::paths::{DataState, MemberPaths};
 use super::running::{Launched, RunningPostgres};
-use super::strays;
 use crate::account::EngineAccount;
-use crate::cgroup::{self, Limits};
+use crate::cgroup::Limits;
 use crate::clock::Deadline;
 use crate::discover::PostgresInstall;
 use crate::error::EngineError;
-use crate::guard::{GuardExit, GuardProgram, GuardedCommand};
+use crate::guard::GuardProgram;
+use crate::process::{EngineProcess, Launch};
 
 /// What every member of a node is run with.
 #[derive(Debug, Clone)]
@@ -89,8 +88,7 @@ impl PostgresServer {
             DataState::Missing => return Err(unusable("there is no database in it")),
             DataState::HalfRewound => return Err(unusable("a rewind was cut short")),
         }
-        paths.prepare_socket(account)?;
-        strays::clear(paths).await?;
+        paths.clear(account).await?;
         // On a follower too: it may be promoted, and libraries are loaded at the start only.
         let commit_guard = commit_guard::provide(&self.host, paths).await;
         config.write(
@@ -99,37 +97,24 @@ impl PostgresServer {
             commit_guard.as_deref(),
             Some(config.upstream.is_some()),
         )?;
-        let group = cgroup::prepare(&paths.short_name(), &self.limits);
-        let (output, log) = LogTail::open(&paths.log(), account)?;
         let data = paths.data();
-        let command = GuardedCommand {
+        let process = EngineProcess::launch(Launch {
             guard: &self.host.guard,
             account,
+            folder: paths.folder(),
             command: postgres_command(&self.host.install, &data),
-            workdir: data.clone(),
-            lock: Some(paths.lock()),
-            cgroup: group.clone(),
+            data,
+            log: paths.log(),
+            limits: &self.limits,
             lease,
-            output,
-        };
-        let guarded = command.spawn().await.map_err(EngineError::io(format!(
-            "start the guard of {}",
-            data.display()
-        )))?;
-        if guarded.engine_pid.is_none() {
-            return Err(match guarded.wait().await {
-                GuardExit::Locked => EngineError::AlreadyServed { data },
-                exit => log.explain(exit.to_string(), &data, config.listen),
-            });
-        }
-        Ok(RunningPostgres::watch(Launched {
-            guarded,
+            listen: config.listen,
+        });
+        Ok(RunningPostgres::adopt(Launched {
+            process: process.await?,
             paths: paths.clone(),
             account: account.clone(),
             config,
             commit_guard,
-            log,
-            cgroup: group,
         }))
     }
 }

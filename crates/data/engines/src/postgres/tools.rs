@@ -12,13 +12,13 @@ use super::ADMIN_ROLE;
 use super::config::PostgresConfig;
 use super::conninfo::Upstream;
 use super::controldata::ControlData;
-use super::logtail::{LogTail, NO_SPACE};
 use super::paths::{DataState, MemberPaths};
 use super::server::PostgresHost;
-use super::strays;
 use crate::durable;
 use crate::error::EngineError;
 use crate::guard::{GuardExit, GuardedCommand};
+use crate::logtail::{LogTail, NO_SPACE};
+use crate::strays;
 
 /// Locales for the data, the wished-for first. Both sort by byte, so that members on hosts with
 /// different C libraries agree on the order in their indexes.
@@ -158,8 +158,7 @@ impl PostgresTools {
                 why: format!("nothing to rewind ({:?})", paths.data_state()),
             });
         }
-        paths.prepare_socket(&self.host.account)?;
-        strays::clear(paths).await?;
+        paths.clear(&self.host.account).await?;
         // Crash recovery, which the tool may have to run first, refuses to begin as a follower.
         config.write(paths, &self.host.account, None, Some(false))?;
         let marked = || EngineError::io(format!("mark {}", paths.rewinding().display()));
@@ -232,7 +231,7 @@ impl PostgresTools {
             .await
             .map_err(|_| EngineError::Timeout {
                 doing: String::from("read the control file"),
-                waited_ms: super::running::millis(CONTROLDATA_WAIT),
+                waited_ms: crate::process::millis(CONTROLDATA_WAIT),
             })?
             .map_err(doing())?;
         if !said.status.success() {
@@ -279,7 +278,7 @@ impl PostgresTools {
         log: &str,
         args: Vec<OsString>,
     ) -> Result<Ran, EngineError> {
-        strays::wait_unlocked(&self.paths).await?;
+        strays::wait_unlocked(self.paths.folder(), &self.paths.data()).await?;
         let log = self.paths.root().join("log").join(format!("{log}.log"));
         let (output, tail) = LogTail::open(&log, &self.host.account)?;
         let mut command: Vec<OsString> = vec![self.host.install.program(tool).into()];

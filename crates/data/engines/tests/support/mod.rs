@@ -83,11 +83,15 @@ impl Bed {
         }
     }
 
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.crt")
     }
 
-    fn certificate(&self, common_name: &str) -> TlsPem {
+    pub fn certificate(&self, common_name: &str) -> TlsPem {
         let names = vec![String::from("127.0.0.1"), String::from("localhost")];
         let mut params = CertificateParams::new(names).unwrap();
         params

@@ -2,14 +2,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::paths::MemberPaths;
 use crate::error::EngineError;
+use crate::folder::EngineFolder;
 
 /// How long the guard of a node that has just died may take to finish.
 const UNLOCK_WAIT: Duration = Duration::from_secs(3);
@@ -17,23 +17,27 @@ const UNLOCK_WAIT: Duration = Duration::from_secs(3);
 const GONE_WAIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Waits for the earlier guard to let go of the folder, kills what no guard looks after, and
-/// removes the files that would make a server believe in an earlier one.
-pub(super) async fn clear(paths: &MemberPaths) -> Result<(), EngineError> {
-    wait_unlocked(paths).await?;
-    sweep(&paths.data()).await?;
-    let failed = || EngineError::io(format!("clear {}", paths.root().display()));
-    // The process ids in these files may belong to anybody by now.
-    for stale in [
-        paths.data().join("postmaster.pid"),
-        paths.data().join("promote"),
-    ] {
+/// Waits for the earlier guard to let go of the folder, kills what no guard looks after in `data`, and
+/// removes sockets and the `stale` files that would make an engine believe in an earlier one.
+pub(crate) async fn clear(
+    folder: &EngineFolder,
+    data: &Path,
+    stale: &[PathBuf],
+) -> Result<(), EngineError> {
+    wait_unlocked(folder, data).await?;
+    sweep(data).await?;
+    let failed = || EngineError::io(format!("clear {}", folder.root().display()));
+    for stale in stale {
         match fs::remove_file(stale) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed()(error)),
             _ => {}
         }
     }
-    for entry in fs::read_dir(paths.socket()).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(folder.socket())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let _ = fs::remove_file(entry.path());
     }
     Ok(())
@@ -43,11 +47,13 @@ pub(super) async fn clear(paths: &MemberPaths) -> Result<(), EngineError> {
 ///
 /// # Errors
 /// [`EngineError::AlreadyServed`] when one still does after a while.
-pub(super) async fn wait_unlocked(paths: &MemberPaths) -> Result<(), EngineError> {
+pub(crate) async fn wait_unlocked(folder: &EngineFolder, data: &Path) -> Result<(), EngineError> {
     let since = Instant::now();
-    while is_locked(&paths.lock())? {
+    while is_locked(&folder.lock())? {
         if since.elapsed() > UNLOCK_WAIT {
-            return Err(EngineError::AlreadyServed { data: paths.data() });
+            return Err(EngineError::AlreadyServed {
+                data: data.to_path_buf(),
+            });
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -71,7 +77,7 @@ fn is_locked(lock: &Path) -> Result<bool, EngineError> {
 
 /// Kills every process whose working folder is `data`: all of a server's processes have it so.
 /// Only to be called when no living guard looks after them.
-pub(super) async fn sweep(data: &Path) -> Result<(), EngineError> {
+pub(crate) async fn sweep(data: &Path) -> Result<(), EngineError> {
     let since = Instant::now();
     loop {
         let left = processes_in(data);

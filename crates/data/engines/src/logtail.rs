@@ -18,14 +18,14 @@ const TAIL_BYTES: u64 = 4096;
 
 /// A log, and where in it the present run begins.
 #[derive(Debug, Clone)]
-pub(super) struct LogTail {
+pub(crate) struct LogTail {
     path: PathBuf,
     from: u64,
 }
 
 impl LogTail {
     /// Opens the log for appending, for an engine that runs as `account`.
-    pub(super) fn open(
+    pub(crate) fn open(
         path: &Path,
         account: &EngineAccount,
     ) -> Result<(File, LogTail), EngineError> {
@@ -55,7 +55,7 @@ impl LogTail {
     }
 
     /// What this run has written last.
-    pub(super) fn read(&self) -> String {
+    pub(crate) fn read(&self) -> String {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;
             let end = file.metadata()?.size();
@@ -70,7 +70,7 @@ impl LogTail {
     }
 
     /// Turns an engine's early end into the most telling error.
-    pub(super) fn explain(&self, exit: String, data: &Path, listen: SocketAddr) -> EngineError {
+    pub(crate) fn explain(&self, exit: String, data: &Path, listen: SocketAddr) -> EngineError {
         let log_tail = self.read();
         if let Some(line) = log_tail.lines().find(|line| line.contains(NO_SPACE)) {
             return EngineError::NoSpace {
@@ -85,7 +85,7 @@ impl LogTail {
     }
 
     /// The log's line about a full disk, when this run has written one at its end.
-    pub(super) fn no_space(&self) -> Option<String> {
+    pub(crate) fn no_space(&self) -> Option<String> {
         let log_tail = self.read();
         let line = log_tail.lines().find(|line| line.contains(NO_SPACE));
         line.map(str::to_owned)
@@ -93,4 +93,4 @@ impl LogTail {
 }
 
 /// What the C library says for ENOSPC in the C locale, which engines run in.
-pub(super) const NO_SPACE: &str = "No space left on device";
+pub(crate) const NO_SPACE: &str = "No space left on device";
