@@ -58,7 +58,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "quorate-elasticache",
-        &["quorate-base", "quorate-wire", "quorate-control"],
+        &[
+            "quorate-base",
+            "quorate-wire",
+            "quorate-region",
+            "quorate-control",
+            "quorate-engines",
+        ],
     ),
     (
         "quorate-gateway",

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -23,6 +24,8 @@ use crate::strays;
 
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// Open files that Memcached has besides its connections, generously.
+const OWN_FILES: u64 = 200;
 /// Lines of statistics that are read at most.
 const STAT_LINES_MAX: usize = 500;
 
@@ -44,6 +47,8 @@ pub struct MemcachedConfig {
     pub listen: SocketAddr,
     /// Memory for items, in megabytes.
     pub memory_mb: u64,
+    /// Clients at a time; fewer where the host does not allow a process so many open files.
+    pub connections_max: u64,
     /// Arguments that parameter groups ask for.
     pub arguments: Vec<String>,
 }
@@ -132,6 +137,8 @@ impl MemcachedServer {
             String::from("0"),
             String::from("-m"),
             config.memory_mb.to_string(),
+            String::from("-c"),
+            config.connections_max.min(connections_limit()).to_string(),
         ];
         command.extend(fixed.into_iter().map(OsString::from));
         command.extend(config.arguments.iter().map(OsString::from));
@@ -214,6 +221,12 @@ impl RunningMemcached {
             tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
+}
+
+/// Connections for which the host allows a process enough open files. Memcached does not start when it gets too few.
+fn connections_limit() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE)
+        .map_or(u64::MAX, |(_, hard)| hard.saturating_sub(OWN_FILES).max(1))
 }
 
 async fn ask_stats(at: SocketAddr) -> io::Result<MemcachedStats> {

@@ -294,6 +294,7 @@ async fn memcached_answers_and_ends_with_its_owner() {
     let mut config = MemcachedConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], free_port())),
         memory_mb: 64,
+        connections_max: 1_000_000_000,
         arguments: vec![String::from("-c"), String::from("100")],
     };
     let running = server.start(&config, READY).await.unwrap();

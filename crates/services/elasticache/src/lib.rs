@@ -2,6 +2,7 @@
 //!
 //! Owns every rule about caches. Must not know who carries its records or its bytes.
 
+pub mod agent;
 pub mod api;
 pub mod catalogue;
 pub mod controller;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue,
     IntoConnectionInfo, RedisConnectionInfo, RedisError, ServerErrorKind,
@@ -85,6 +85,23 @@ impl RedisClient {
         let doing = words.first().copied().unwrap_or_default().to_owned();
         let asked = self.try_ask(&command(words)).await;
         asked.map_err(EngineError::redis(doing))
+    }
+
+    /// Listens to these channels, on a connection of its own.
+    ///
+    /// # Errors
+    /// [`EngineError::Redis`].
+    pub(crate) async fn subscribe(&self, channels: &[&str]) -> Result<PubSub, EngineError> {
+        let listen = async {
+            let mut connection = self.client.get_async_pubsub().await?;
+            connection.subscribe(channels).await?;
+            Ok(connection)
+        };
+        let late = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        tokio::time::timeout(ANSWER_WAIT, listen)
+            .await
+            .unwrap_or_else(|_| Err(late()))
+            .map_err(EngineError::redis("SUBSCRIBE"))
     }
 
     /// Whether the server answers and has loaded its data; what it says otherwise.

@@ -11,12 +11,12 @@ mod server;
 mod watch;
 
 pub use config::SentinelConfig;
-pub use server::{RunningSentinel, SentinelServer};
+pub use server::{RunningSentinel, SentinelEvents, SentinelServer};
 pub use watch::{WatchedMaster, WatchedReplica, Watching};
 
 /// The account of clients that ask where primaries and replicas are.
 pub const CLIENT_ACCOUNT: &str = "client";
 /// How long a primary may be silent before a Sentinel holds it for gone.
 pub const DOWN_AFTER_MS: u32 = 1_000;
-/// Sentinel's bound on the steps of a failover; a second try waits twice this long.
-pub const FAILOVER_TIMEOUT_MS: u32 = 5_000;
+/// Sentinel's bound on the steps of a failover. Sentinels that all voted for themselves try again after twice this long.
+pub const FAILOVER_TIMEOUT_MS: u32 = 2_000;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+
 use super::config::{SentinelConfig, epoch_in};
 use crate::cgroup::Limits;
 use crate::error::EngineError;
@@ -10,15 +12,39 @@ use crate::guard::Signal;
 use crate::process::{EngineProcess, ExitKind, Launch};
 use crate::redis::{AGENT_ACCOUNT, RedisClient, RedisHost, RedisPaths, wait_ready};
 
-/// How often a Sentinel asks servers for replicas, and tells others of itself, ms. By itself it does so every 10 s and 2 s:
-/// so long it could promote nobody after it was told of a primary.
-const PERIODS: [&str; 4] = ["info-period", "1000", "publish-period", "500"];
+/// Sentinel's own periods suit a primary that may be silent for 30 s. Here it asks servers for replicas and tells others of
+/// itself more often (by itself every 10 s and 2 s: so long it could promote nobody after it was told of a primary), pings and
+/// asks for other opinions more often than each second, and mistrusts its clock for 5 s rather than 30 s after a pause.
+const PERIODS: [&str; 10] = [
+    "info-period",
+    "1000",
+    "publish-period",
+    "500",
+    "ping-period",
+    "200",
+    "ask-period",
+    "100",
+    "tilt-period",
+    "5000",
+];
+/// What a Sentinel says when it holds another server for the primary.
+const TURNS: [&str; 1] = ["+switch-master"];
 
 /// A Sentinel, running or not.
 #[derive(Debug, Clone)]
 pub struct SentinelServer {
     host: RedisHost,
     paths: RedisPaths,
+}
+
+/// What a Sentinel says by itself, as it says it.
+pub struct SentinelEvents(redis::aio::PubSub);
+
+impl SentinelEvents {
+    /// Waits until it says that another server is the primary; false when the connection has ended.
+    pub async fn turned(&mut self) -> bool {
+        self.0.on_message().next().await.is_some()
+    }
 }
 
 /// A started Sentinel.
@@ -92,6 +118,14 @@ impl RunningSentinel {
     #[must_use]
     pub fn client(&self) -> &RedisClient {
         &self.client
+    }
+
+    /// Follows what the Sentinel says of changes of primaries.
+    ///
+    /// # Errors
+    /// [`EngineError::Redis`].
+    pub async fn events(&self) -> Result<SentinelEvents, EngineError> {
+        self.client.subscribe(&TURNS).await.map(SentinelEvents)
     }
 
     /// The process id of the Sentinel.

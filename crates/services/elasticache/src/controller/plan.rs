@@ -91,7 +91,11 @@ fn plan_place(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
 }
 
 fn plan_status(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
-    let next = decide_status(&stored.record, &world.sights(&stored.record))?;
+    let next = decide_status(
+        &stored.record,
+        &world.sights(&stored.record),
+        &world.watched(&stored.id),
+    )?;
     let mut record = stored.record.clone();
     record.status = next.to;
     record.status_detail = None;

@@ -13,6 +13,7 @@ use crate::decide::fixture;
 use crate::model::{
     Cache, CacheKind, Desired, Engine, EngineState, EngineVersion, Event, Host, Member,
     MemberNumber, MemberReport, MemberState, Order, ReplicationLink, ShardNumber, Status,
+    WATCH_KEY, WatchReport, Watched,
 };
 
 const SHARD: ShardNumber = ShardNumber(1);
@@ -100,6 +101,15 @@ impl Region {
                     );
                 }
             }
+            let seen = Watched {
+                others: 2,
+                replicas: 5,
+                down: false,
+            };
+            let watch = WatchReport {
+                caches: BTreeMap::from([(String::from("c"), seen)]),
+            };
+            observed.insert(WATCH_KEY.to_owned(), serde_json::to_vec(&watch).unwrap());
             Session {
                 alive: !self.away.contains_key(&node),
                 node,

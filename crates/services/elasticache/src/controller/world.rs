@@ -8,7 +8,7 @@ use quorate_control::{Catalog, CatalogError, Endpoint, Session, Sessions, Stored
 use crate::controller::ControllerConfig;
 use crate::decide::endpoints::{Sight, Sights};
 use crate::decide::placement::NodeFacts;
-use crate::model::{Cache, Engine, Host, MemberReport};
+use crate::model::{Cache, Engine, Host, MemberReport, WATCH_KEY, WatchReport, Watched};
 
 /// The catalog and the sessions at one moment.
 pub(crate) struct World {
@@ -74,6 +74,18 @@ impl World {
             }
         }
         sights
+    }
+
+    /// What the Sentinels of live nodes say of a cache.
+    pub(crate) fn watched(&self, cache: &str) -> Vec<Watched> {
+        let alive = self.sessions.values().filter(|session| session.alive);
+        let reports = alive.filter_map(|session| {
+            let bytes = session.observed.get(WATCH_KEY)?;
+            serde_json::from_slice::<WatchReport>(bytes).ok()
+        });
+        reports
+            .filter_map(|report| report.caches.get(cache).copied())
+            .collect()
     }
 
     /// The nodes as places for a member of this engine version.

@@ -5,5 +5,6 @@
 pub mod endpoints;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod member;
 pub mod placement;
 pub mod status;

@@ -3,7 +3,11 @@
 use crate::decide::endpoints::{Sight, Sights};
 use crate::model::{
     Cache, CacheKind, Desired, Member, MemberNumber, MemberState, Shard, ShardNumber, Status,
+    Watched,
 };
+
+/// A primary is held for gone, and another elected, by two Sentinels at least.
+const SENTINELS_MIN: usize = 2;
 
 /// A status that follows, with the event that tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +52,31 @@ fn is_settled(
     member.state == MemberState::Running && member.started == member.restarts && role
 }
 
-/// Decides the status that follows the present one, if another does.
+/// Whether the Sentinels could promote a replica if the primary were lost: two of them at least know another one, and all
+/// replicas that run. `seen` is what they say, those of nodes that are away left out.
 #[must_use]
-pub fn decide_status(cache: &Cache, sights: &Sights) -> Option<StatusMove> {
+pub fn is_guarded(cache: &Cache, seen: &[Watched]) -> bool {
+    let shards = cache.topology.shards.values();
+    let members = shards.flat_map(Shard::replicas);
+    let running = members.filter(|(_, member)| member.state == MemberState::Running);
+    let replicas = running.count();
+    let knows = |w: &&Watched| w.others > 0 && usize::from(w.replicas) >= replicas;
+    let watched = cache.kind == CacheKind::ReplicationGroup
+        && cache.settings.automatic_failover
+        && !cache.settings.cluster_mode
+        && replicas > 0;
+    !watched || seen.iter().filter(knows).count() >= SENTINELS_MIN
+}
+
+/// Decides the status that follows the present one, if another does. `seen`: see `is_guarded`.
+#[must_use]
+pub fn decide_status(cache: &Cache, sights: &Sights, seen: &[Watched]) -> Option<StatusMove> {
     let shards = || cache.topology.shards.values();
     let handed_over = shards().any(|shard| shard.coordinated.is_some());
-    let busy = handed_over || !cache.orders.is_empty() || !unsettled(cache, sights).is_empty();
+    let busy = handed_over
+        || !cache.orders.is_empty()
+        || !unsettled(cache, sights).is_empty()
+        || !is_guarded(cache, seen);
     // What is being made has all its members, whatever becomes of nodes later.
     let unmade = shards().any(|shard| {
         let mut members = shard.members.values();
@@ -104,13 +127,21 @@ mod tests {
             .collect()
     }
 
+    fn guards() -> [Watched; 2] {
+        [Watched {
+            others: 2,
+            replicas: 2,
+            down: false,
+        }; 2]
+    }
+
     #[test]
     fn a_group_is_available_once_all_its_members_are_what_they_should_be() {
         let mut cache = fixture::cache(3);
         cache.status = Status::Creating;
         let well = sights(&cache);
         assert_eq!(
-            decide_status(&cache, &well).map(|m| m.to),
+            decide_status(&cache, &well, &guards()).map(|m| m.to),
             Some(Status::Available)
         );
 
@@ -127,8 +158,31 @@ mod tests {
                 let shard = cache.topology.shards.get_mut(&SHARD).unwrap();
                 shard.members.get_mut(&MemberNumber(2)).unwrap().state = MemberState::Placed;
             }
-            assert_eq!(decide_status(&cache, &bad), None, "{why}");
+            assert_eq!(decide_status(&cache, &bad, &guards()), None, "{why}");
         }
+    }
+
+    #[test]
+    fn a_group_is_not_available_before_its_sentinels_could_fail_it_over() {
+        let mut cache = fixture::cache(3);
+        cache.status = Status::Creating;
+        cache.settings.automatic_failover = true;
+        let well = sights(&cache);
+        let knows = |others, replicas| Watched {
+            others,
+            replicas,
+            down: false,
+        };
+        for unready in [
+            vec![],
+            vec![knows(2, 2)],
+            vec![knows(2, 2), knows(2, 1)],
+            vec![knows(2, 2), knows(0, 2)],
+        ] {
+            assert_eq!(decide_status(&cache, &well, &unready), None, "{unready:?}");
+        }
+        let ready = [knows(1, 2), knows(1, 2)];
+        assert!(decide_status(&cache, &well, &ready).is_some());
     }
 
     #[test]
@@ -137,7 +191,7 @@ mod tests {
         cache.status = Status::Modifying;
         let mut sights = sights(&cache);
         sights.insert((SHARD, MemberNumber(3)), Sight::Away);
-        assert!(decide_status(&cache, &sights).is_some());
+        assert!(decide_status(&cache, &sights, &guards()).is_some());
         assert!(unsettled(&cache, &sights).is_empty());
     }
 
@@ -148,13 +202,13 @@ mod tests {
         let sights = sights(&cache);
         let shard = cache.topology.shards.get_mut(&SHARD).unwrap();
         shard.members.get_mut(&FIRST).unwrap().restarts += 1;
-        assert_eq!(decide_status(&cache, &sights), None);
+        assert_eq!(decide_status(&cache, &sights, &guards()), None);
         assert_eq!(unsettled(&cache, &sights), [(SHARD, FIRST)]);
         let shard = cache.topology.shards.get_mut(&SHARD).unwrap();
         shard.members.get_mut(&FIRST).unwrap().started += 1;
-        assert!(decide_status(&cache, &sights).is_some());
+        assert!(decide_status(&cache, &sights, &guards()).is_some());
         cache.orders.push(crate::model::Order::TestFailover(SHARD));
-        assert_eq!(decide_status(&cache, &sights), None);
+        assert_eq!(decide_status(&cache, &sights, &guards()), None);
     }
 
     #[test]
@@ -165,6 +219,6 @@ mod tests {
         cache.desired = Desired::Deleted {
             final_snapshot: None,
         };
-        assert_eq!(decide_status(&cache, &sights), None);
+        assert_eq!(decide_status(&cache, &sights, &guards()), None);
     }
 }

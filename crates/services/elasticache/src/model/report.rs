@@ -1,5 +1,7 @@
 //! What an agent reports of a member with each renewal of its node's session. Not stored.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use quorate_base::Epoch;
@@ -56,4 +58,25 @@ impl MemberReport {
     pub fn key(resource_id: &str, shard: ShardNumber, member: MemberNumber) -> String {
         format!("elasticache/{resource_id}/{:04}/{:03}", shard.0, member.0)
     }
+}
+
+/// What a node's Sentinels say of what they watch, by cache. Key among the node's observations: `WATCH_KEY`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchReport {
+    /// By the cache's id.
+    pub caches: BTreeMap<String, Watched>,
+}
+
+/// The key under which a node's observations hold its `WatchReport`.
+pub const WATCH_KEY: &str = "elasticache/sentinel";
+
+/// What one Sentinel says of one cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Other Sentinels that it knows to watch the cache.
+    pub others: u16,
+    /// Replicas that it knows.
+    pub replicas: u16,
+    /// Whether it holds the primary for gone.
+    pub down: bool,
 }

@@ -21,3 +21,18 @@ impl Record for Sentinel {
     const TABLE: &'static str = "elasticache/sentinel";
     const VERSION: u32 = 1;
 }
+
+/// The passwords that all Sentinels of the region share. Id in the catalog: `region`. Written once, by the first agent
+/// that needs them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentinelPasswords {
+    /// Of agents, and of Sentinels among themselves.
+    pub inner: String,
+    /// Of clients that ask where primaries and replicas are.
+    pub client: String,
+}
+
+impl Record for SentinelPasswords {
+    const TABLE: &'static str = "elasticache/sentinel-passwords";
+    const VERSION: u32 = 1;
+}
