@@ -252,7 +252,7 @@ impl Archive {
     }
 
     fn poison_if_device(&self, error: &(dyn std::error::Error + 'static)) {
-        if is_device_failure(error) {
+        if self.folder().is_some() && is_device_failure(error) {
             self.inner.is_poisoned.store(true, Ordering::SeqCst);
         }
     }
@@ -308,4 +308,35 @@ fn open_bucket(config: &S3Config) -> Result<AmazonS3Builder, ArchiveError> {
         builder = builder.with_endpoint(endpoint);
     }
     Ok(builder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_whose_device_failed_takes_no_more_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("source");
+        std::fs::write(&source, b"bytes").unwrap();
+        let archive = Archive::open(&ArchiveConfig::Folder(folder.path().join("a"))).unwrap();
+        let (one, two): (ObjectName, ObjectName) = ("1".parse().unwrap(), "2".parse().unwrap());
+        archive.store_file(&one, &source).await.unwrap();
+
+        let failure = object_store::Error::Generic {
+            store: "LocalFileSystem",
+            source: Box::new(std::io::Error::from_raw_os_error(5)),
+        };
+        archive.clone().failed_write("storing", &two, failure);
+        let refusals = [
+            archive.store_file(&two, &source).await.map(|_| ()),
+            archive.copy(&one, &two).await.map(|_| ()),
+            archive.remove(&one).await,
+        ];
+        for refusal in refusals {
+            let error = refusal.unwrap_err();
+            assert!(matches!(error, ArchiveError::Io { .. }), "{error}");
+        }
+        archive.head(&one).await.unwrap();
+    }
 }
