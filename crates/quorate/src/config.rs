@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
+use quorate_archive::ArchiveConfig;
 use quorate_base::AccountId;
 use quorate_control::LeaseConfig;
 
@@ -46,6 +47,10 @@ pub(crate) struct Config {
     pub(crate) dynamodb_split_heat_writes: u64,
     /// How long a node may stay away before its replicas of DynamoDB partitions go elsewhere.
     pub(crate) dynamodb_replace_after_ms: u64,
+    /// Where snapshots and backups are kept: `folder = "/srv/quorate"`, or a table `[archive.s3]`. Without one it is the
+    /// folder `archive` in the data folder. Every node of a region must reach the same archive, and may write there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) archive: Option<ArchiveConfig>,
 }
 
 impl Default for Config {
@@ -68,6 +73,7 @@ impl Default for Config {
             dynamodb_split_heat_reads: 48_000,
             dynamodb_split_heat_writes: 16_000,
             dynamodb_replace_after_ms: 300_000,
+            archive: None,
         }
     }
 }
@@ -115,6 +121,9 @@ impl Config {
             !self.engine_account.is_empty(),
             "engine_account: must name an account"
         );
+        if let Some(archive) = &self.archive {
+            archive.validate()?;
+        }
         Ok(())
     }
 
@@ -152,6 +161,25 @@ mod tests {
     #[test]
     fn a_misspelt_setting_is_refused() {
         assert!(toml::from_str::<Config>("lease_msec = 5").is_err());
+    }
+
+    #[test]
+    fn an_archive_is_a_folder_or_a_bucket() {
+        let bucket = "[archive.s3]\nbucket = 'backups'\nendpoint = 'http://10.0.0.1:9000'\n";
+        for (text, is_valid) in [
+            ("[archive]\nfolder = '/srv/quorate'\n", true),
+            ("[archive]\nfolder = 'quorate'\n", false),
+            (&format!("{bucket}allow_http = true\n"), true),
+            (bucket, false),
+        ] {
+            let config: Config = toml::from_str(text).unwrap();
+            assert_eq!(config.validate().is_ok(), is_valid, "{text}");
+            let written = toml::to_string(&config).unwrap();
+            assert_eq!(toml::from_str::<Config>(&written).unwrap(), config);
+        }
+        for text in ["[archive]\n", "[archive.s3]\nbucket = 'b'\nsecret = 'x'\n"] {
+            assert!(toml::from_str::<Config>(text).is_err(), "{text}");
+        }
     }
 
     #[test]
