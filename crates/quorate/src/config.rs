@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) engine_account: String,
     /// Folders with PostgreSQL's programs, besides Debian's and PATH.
     pub(crate) postgres_bin_dirs: Vec<PathBuf>,
+    /// Folders with the programs of Redis, Valkey and Memcached, besides Debian's and PATH.
+    pub(crate) cache_bin_dirs: Vec<PathBuf>,
     /// How long a node may act on one renewal of its lease.
     pub(crate) lease_ms: u64,
     /// What the catalog's leader waits beyond that, for clocks of different rates.
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) dynamodb_split_heat_writes: u64,
     /// How long a node may stay away before its replicas of DynamoDB partitions go elsewhere.
     pub(crate) dynamodb_replace_after_ms: u64,
+    /// How long a node may stay away before its members of caches go elsewhere.
+    pub(crate) cache_replace_after_ms: u64,
     /// Where snapshots and backups are kept: `folder = "/srv/quorate"`, or a table `[archive.s3]`. Without one it is the
     /// folder `archive` in the data folder. Every node of a region must reach the same archive, and may write there.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +68,7 @@ impl Default for Config {
             endpoint_names: Vec::new(),
             engine_account: String::from(quorate_engines::DEFAULT_ACCOUNT),
             postgres_bin_dirs: Vec::new(),
+            cache_bin_dirs: Vec::new(),
             lease_ms: lease.lease_ms,
             margin_ms: lease.margin_ms,
             standby_loss_ms: 1_500,
@@ -73,6 +78,7 @@ impl Default for Config {
             dynamodb_split_heat_reads: 48_000,
             dynamodb_split_heat_writes: 16_000,
             dynamodb_replace_after_ms: 300_000,
+            cache_replace_after_ms: 60_000,
             archive: None,
         }
     }
@@ -116,6 +122,10 @@ impl Config {
         ensure!(
             self.dynamodb_replace_after_ms >= 1_000,
             "dynamodb_replace_after_ms: below 1000 every restart of a node is taken for its loss"
+        );
+        ensure!(
+            self.cache_replace_after_ms >= 1_000,
+            "cache_replace_after_ms: below 1000 every restart of a node is taken for its loss"
         );
         ensure!(
             !self.engine_account.is_empty(),

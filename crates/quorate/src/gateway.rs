@@ -13,6 +13,7 @@ use quorate_dynamodb::api::{DynamoDbRegion, DynamoDbService, PartitionFigures};
 use quorate_dynamodb::routing::{PartitionCalls, Routes};
 use quorate_dynamodb::survey::Surveyor;
 use quorate_dynamodb::throttle::Limits;
+use quorate_elasticache::api::{ElastiCacheRegion, ElastiCacheService};
 use quorate_gateway::front_door::{FrontDoor, FrontDoorConfig};
 use quorate_gateway::relay::{CancelHandler, Relay, RelayConfig};
 use quorate_rds::api::{RdsRegion, RdsService};
@@ -91,6 +92,7 @@ impl Gateway {
         let ports: Arc<dyn EndpointPorts> = Arc::new(relay.clone());
         let mut views = BTreeMap::new();
         let mut rds = Vec::new();
+        let mut caches = Vec::new();
         let mut dynamodb = Vec::new();
         for region in regions {
             let catalog = region.remote.catalog();
@@ -104,6 +106,14 @@ impl Gateway {
                 figures: Arc::new(PartitionFigures::new(calls.clone())),
                 limits: Limits::default(),
                 calls,
+            });
+            caches.push(ElastiCacheRegion {
+                name: region.name().clone(),
+                zones: region.identity.map.zones(),
+                catalog: catalog.clone(),
+                endpoint_address: config.endpoint_address,
+                ports: ports.clone(),
+                cluster_mode: false,
             });
             rds.push(RdsRegion {
                 name: region.name().clone(),
@@ -121,8 +131,11 @@ impl Gateway {
             let follows = metrics.clone();
             tokio::spawn(follows.follow(name, region.remote.clone(), surveyor));
         }
-        let services: Vec<Arc<dyn Service>> =
-            vec![Arc::new(RdsService::new(rds)), Arc::new(dynamodb)];
+        let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(RdsService::new(rds)),
+            Arc::new(ElastiCacheService::new(caches)),
+            Arc::new(dynamodb),
+        ];
         let door = FrontDoorConfig {
             listen: config.api,
             ..FrontDoorConfig::default()

@@ -3,6 +3,7 @@
 //! Owns how the parts are put together. Must not decide anything about a region or a database.
 
 mod access_keys;
+mod agents;
 mod cancels;
 mod cli;
 mod commands;

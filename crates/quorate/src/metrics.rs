@@ -146,7 +146,10 @@ fn region_families(page: &mut String, regions: &BTreeMap<RegionName, RegionStatu
             r.resources.iter().filter_map(|m| {
                 let labels = format!(
                     "{{region=\"{}\",id=\"{}\",node=\"{}\",role=\"{}\"}}",
-                    r.region, m.id, m.node, m.role
+                    r.region,
+                    m.id,
+                    m.node.as_ref()?,
+                    m.role
                 );
                 Some((labels, pick(m)?))
             })
@@ -169,9 +172,11 @@ const MEMBER_FAMILIES: [(&str, &str, Pick); 3] = [
         "Age of a follower's newest commit.",
         |m| m.lag_ms,
     ),
-    ("member_epoch", "The epoch of the member's instance.", |m| {
-        Some(m.epoch.0)
-    }),
+    (
+        "member_epoch",
+        "The epoch of the member's instance or shard.",
+        |m| Some(m.epoch.0),
+    ),
 ];
 
 /// One metric family of Prometheus's text format, version 0.0.4.

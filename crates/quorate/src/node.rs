@@ -1,23 +1,23 @@
-//! One node: a voter of the catalog (the first of its zone), the RDS controller and the RDS agent.
+//! One node: a voter of the catalog (the first of its zone), controllers, agents, and its DynamoDB partitions.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use quorate_base::UnixMillis;
 use quorate_consensus::{GroupConfig, Voter};
 use quorate_control::{Catalog, Lease, NodeRecord, Remote, Replica, Txn};
 use quorate_dynamodb::host::{HeatLimits, HostConfig, PartitionHost};
-use quorate_engines::{EngineAccount, EngineError, find_postgres};
-use quorate_rds::agent::{AgentConfig, AgentHost, run_agent};
-use quorate_rds::controller::{ControllerConfig, run_controller};
+use quorate_rds::agent::run_agent;
 use quorate_rds::events::ResourceOwner;
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{Identity, NodeInfo, PeerRole, RegionMap};
 
+use crate::agents::{cache_agent, rds_agent};
 use crate::config::Config;
 use crate::region_setup::make_open_folder;
 
@@ -35,9 +35,9 @@ pub(crate) fn voters(map: &RegionMap) -> Vec<Voter> {
 }
 
 /// A node's identity and place.
-struct Own {
-    identity: Identity,
-    info: NodeInfo,
+pub(crate) struct Own {
+    pub(crate) identity: Identity,
+    pub(crate) info: NodeInfo,
     voters: Vec<Voter>,
     caller: Arc<Caller>,
 }
@@ -132,13 +132,12 @@ pub(crate) async fn run(
         region: id.zone().region(),
         account: config.account_id.clone(),
     };
-    let host = Arc::new(agent_host(
-        &folder, &config, &own, &owner, &catalog, &lease,
-    )?);
-    host.route(&mut router);
+    let rds = rds_agent(&folder, &config, &own, &owner, &catalog, &lease)?;
+    rds.route(&mut router);
+    let caches = cache_agent(&folder, &config, &own, &catalog, &lease)?;
     let dynamodb = own.open_dynamodb(&folder, &config, &catalog).await?;
     dynamodb.route(&mut router);
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     tasks.spawn(server.serve(router));
     if let Some(replica) = &replica {
         replica.form().await?;
@@ -149,29 +148,18 @@ pub(crate) async fn run(
     let (keeper, keeper_id) = (lease.clone(), id.clone());
     tasks.spawn(async move { keeper.keep(keeper_id, voters, caller, view).await });
     tasks.spawn(dynamodb.clone().run(stop.clone()));
-    if let Some(replica) = replica.clone() {
-        let dynamodb_config = quorate_dynamodb::controller::ControllerConfig {
-            replace_after: Duration::from_millis(config.dynamodb_replace_after_ms),
-        };
-        tasks.spawn(quorate_dynamodb::controller::run_controller(
-            replica.clone(),
-            dynamodb_config,
-        ));
-        let standby_replace_after_ms = config.standby_replace_after_ms;
-        tasks.spawn(run_controller(
-            replica,
-            ControllerConfig {
-                owner,
-                standby_replace_after_ms,
-            },
-        ));
+    if let Some(replica) = &replica {
+        spawn_controllers(&mut tasks, replica, &config, owner);
     }
     tokio::select! {
         () = register(&catalog, &own.info) => {}
         () = stop.cancelled() => {}
     }
     tokio::select! {
-        () = run_agent(host, stop.clone()) => {}
+        _ = async { tokio::join!(
+            run_agent(rds, stop.clone()),
+            quorate_elasticache::agent::run_agent(caches, stop.clone()),
+        ) } => {}
         why = broken(replica.as_ref()) => {
             // Engines end with this process: their guards see to it.
             bail!("this node's copy of the catalog has stopped and the node ends: {why}");
@@ -188,52 +176,41 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// The controllers of all services: each decides while this node's voter leads the catalog.
+fn spawn_controllers(
+    tasks: &mut JoinSet<()>,
+    replica: &Arc<Replica>,
+    config: &Config,
+    owner: ResourceOwner,
+) {
+    tasks.spawn(quorate_dynamodb::controller::run_controller(
+        replica.clone(),
+        quorate_dynamodb::controller::ControllerConfig {
+            replace_after: Duration::from_millis(config.dynamodb_replace_after_ms),
+        },
+    ));
+    tasks.spawn(quorate_rds::controller::run_controller(
+        replica.clone(),
+        quorate_rds::controller::ControllerConfig {
+            owner,
+            standby_replace_after_ms: config.standby_replace_after_ms,
+        },
+    ));
+    tasks.spawn(quorate_elasticache::controller::run_controller(
+        replica.clone(),
+        quorate_elasticache::controller::ControllerConfig {
+            replace_after_ms: config.cache_replace_after_ms,
+            endpoint_address: config.endpoint_address,
+        },
+    ));
+}
+
 /// Waits until the replica has stopped by itself, as after a failed sync; for ever on a node that has none.
 async fn broken(replica: Option<&Arc<Replica>>) -> String {
     match replica {
         Some(replica) => replica.stopped().await,
         None => std::future::pending().await,
     }
-}
-
-fn agent_host(
-    folder: &Path,
-    config: &Config,
-    own: &Own,
-    owner: &ResourceOwner,
-    catalog: &Catalog,
-    lease: &Lease,
-) -> anyhow::Result<AgentHost> {
-    let account = EngineAccount::resolve(Some(&config.engine_account))?;
-    account.can_reach(folder)?;
-    let installs = match find_postgres(&config.postgres_bin_dirs) {
-        Ok(installs) => installs,
-        Err(e @ EngineError::NotInstalled { .. }) => {
-            tracing::warn!(error = %e, "this node can run no PostgreSQL");
-            Vec::new()
-        }
-        Err(e) => return Err(e.into()),
-    };
-    let issuer = own
-        .identity
-        .engine_issuer()
-        .context("a node's identity signs its engines' certificates")?;
-    let agent = AgentConfig {
-        node: own.info.id.clone(),
-        owner: owner.clone(),
-        engine_ip: own.info.address.ip(),
-        endpoint_names: config.certificate_names(),
-        folder: folder.join("members"),
-        standby_loss: config.standby_loss(),
-    };
-    Ok(AgentHost::new(
-        agent,
-        catalog.clone(),
-        lease.clone(),
-        issuer,
-        account,
-        installs,
-    ))
 }
 
 /// Tells the catalog that this node is there; until it is told.

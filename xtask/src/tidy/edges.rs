@@ -106,6 +106,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-engines",
             "quorate-rds",
             "quorate-dynamodb",
+            "quorate-elasticache",
             "quorate-gateway",
             "quorate-oracle",
             "quorate-drills",

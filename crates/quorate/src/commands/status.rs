@@ -7,7 +7,7 @@ use quorate_region::Identity;
 
 use crate::cli::ShowArgs;
 use crate::gateway::GatewayRegion;
-use crate::status::{NodeStatus, RegionStatus, ResourceStatus, region_status};
+use crate::status::{NodeStatus, RegionStatus, ResourceStatus, SentinelStatus, region_status};
 use crate::table::{print_json, print_table, say};
 
 #[derive(Serialize)]
@@ -54,6 +54,11 @@ fn show(region: &RegionStatus) {
             "ENDPOINT",
         ];
         print_table(header, region.resources.iter().map(resource_row).collect());
+    }
+    if !region.sentinels.is_empty() {
+        say("");
+        let header = ["ZONE", "SENTINEL", "WITH TLS", "WATCHES"];
+        print_table(header, region.sentinels.iter().map(sentinel_row).collect());
     }
     if !region.tables.is_empty() {
         show_tables(&region.tables);
@@ -160,6 +165,34 @@ fn node_row(node: &NodeStatus) -> [String; 6] {
     ]
 }
 
+fn or_none(place: Option<&impl ToString>) -> String {
+    place.map_or_else(|| String::from("-"), ToString::to_string)
+}
+
+fn sentinel_row(sentinel: &SentinelStatus) -> [String; 4] {
+    let caches: Vec<String> = sentinel
+        .caches
+        .iter()
+        .map(|(cache, seen)| {
+            let down = if seen.down {
+                ", holds its primary for gone"
+            } else {
+                ""
+            };
+            format!(
+                "{cache}: knows {} replicas, {} other Sentinels{down}",
+                seen.replicas, seen.others
+            )
+        })
+        .collect();
+    [
+        sentinel.zone.to_string(),
+        or_none(sentinel.address.as_ref()),
+        or_none(sentinel.tls_address.as_ref()),
+        caches.join("\n"),
+    ]
+}
+
 fn resource_row(resource: &ResourceStatus) -> [String; 10] {
     let lag = match (resource.lag_bytes, resource.lag_ms) {
         (Some(bytes), Some(ms)) => format!("{bytes} B, {}.{:03} s", ms / 1_000, ms % 1_000),
@@ -170,8 +203,8 @@ fn resource_row(resource: &ResourceStatus) -> [String; 10] {
         resource.id.clone(),
         resource.status.clone(),
         String::from(resource.role),
-        resource.zone.to_string(),
-        resource.node.to_string(),
+        or_none(resource.zone.as_ref()),
+        or_none(resource.node.as_ref()),
         resource.epoch.to_string(),
         String::from(if resource.in_sync { "yes" } else { "no" }),
         resource.engine.clone().unwrap_or_else(|| String::from("?")),

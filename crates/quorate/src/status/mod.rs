@@ -1,10 +1,13 @@
 //! What a region looks like at the moment: nodes, and one row for each member of each resource.
 
+mod caches;
+
 use serde::Serialize;
 
 use quorate_base::{Epoch, NodeId, RegionName, ZoneName};
 use quorate_control::{NodeRecord, Remote, Session, Stored};
 use quorate_dynamodb::survey::{Surveyor, TableSurvey};
+use quorate_elasticache::model::{Cache, Sentinel, Watched};
 use quorate_rds::model::{Instance, MemberReport, Role};
 
 /// A region.
@@ -17,6 +20,8 @@ pub(crate) struct RegionStatus {
     pub(crate) term: u64,
     pub(crate) nodes: Vec<NodeStatus>,
     pub(crate) resources: Vec<ResourceStatus>,
+    /// The Sentinels that fail caches over, where there are any.
+    pub(crate) sentinels: Vec<SentinelStatus>,
     /// DynamoDB's tables with their partitions; empty where nobody was asked about them.
     pub(crate) tables: Vec<TableSurvey>,
 }
@@ -32,6 +37,19 @@ pub(crate) struct NodeStatus {
     pub(crate) silent_ms: Option<u64>,
 }
 
+/// The Sentinels on one node.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SentinelStatus {
+    pub(crate) node: NodeId,
+    pub(crate) zone: ZoneName,
+    /// Where clients ask it about caches without transit encryption.
+    pub(crate) address: Option<std::net::SocketAddr>,
+    /// Where clients ask it, by TLS, about caches with it.
+    pub(crate) tls_address: Option<std::net::SocketAddr>,
+    /// What it says of each cache that it watches; empty while its node is away.
+    pub(crate) caches: std::collections::BTreeMap<String, Watched>,
+}
+
 /// One member of a resource.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ResourceStatus {
@@ -39,8 +57,9 @@ pub(crate) struct ResourceStatus {
     pub(crate) kind: &'static str,
     pub(crate) status: String,
     pub(crate) role: &'static str,
-    pub(crate) node: NodeId,
-    pub(crate) zone: ZoneName,
+    /// None until the member has a place.
+    pub(crate) node: Option<NodeId>,
+    pub(crate) zone: Option<ZoneName>,
     /// How far the member's copy is, in the catalog's words.
     pub(crate) state: String,
     /// What the node reports of the engine; none when it does not report.
@@ -64,6 +83,8 @@ pub(crate) async fn region_status(
     let catalog = remote.catalog();
     let nodes = catalog.list::<NodeRecord>().await?;
     let instances = catalog.list::<Instance>().await?;
+    let caches = catalog.list::<Cache>().await?;
+    let sentinels = catalog.list::<Sentinel>().await?;
     let tables = match surveyor {
         Some(surveyor) => surveyor.survey().await?,
         None => Vec::new(),
@@ -80,6 +101,15 @@ pub(crate) async fn region_status(
         resources: instances
             .iter()
             .flat_map(|stored| members(stored, &session))
+            .chain(
+                caches
+                    .iter()
+                    .flat_map(|stored| caches::members(stored, &session)),
+            )
+            .collect(),
+        sentinels: sentinels
+            .iter()
+            .filter_map(|stored| caches::sentinel(stored, &session))
             .collect(),
         tables,
     })
@@ -123,8 +153,8 @@ fn members<'a>(
             kind: "db-instance",
             status: instance.status.to_string(),
             role,
-            node: node.clone(),
-            zone: node.zone(),
+            node: Some(node.clone()),
+            zone: Some(node.zone()),
             state: word(&member.state),
             engine: report.as_ref().map(|r| word(&r.engine)),
             epoch: topology.epoch,
