@@ -16,4 +16,8 @@ mod sentinel;
 mod wanted;
 
 pub use host::{AgentConfig, AgentHost, Installs};
+pub use look::member_folder;
 pub use run::run_agent;
+
+/// The account of clients that ask Sentinels where primaries and replicas are.
+pub use quorate_engines::sentinel::CLIENT_ACCOUNT as SENTINEL_CLIENT;
