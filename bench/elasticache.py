@@ -156,6 +156,11 @@ def row(region, role):
 
 
 def all_guarded(region):
+    """Whether every Sentinel could promote a replica: it knows all others, and was not paused a moment ago."""
+    from harness.caches import SentinelLogin
+
+    if any(info["sentinel_tilt"] for info in SentinelLogin(region, "bench").infos()):
+        return False
     sentinels = region.json("status")["regions"][0]["sentinels"]
     seen = [s["caches"].get("bench") for s in sentinels]
     return len(seen) == 3 and all(s and s["others"] == 2 and s["replicas"] == 2 and not s["down"] for s in seen)

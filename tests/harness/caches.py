@@ -115,6 +115,10 @@ class SentinelLogin:
         login = {"username": told["user"], "password": told["password"], "socket_timeout": 0.5}
         self._sentinel = redis.sentinel.Sentinel([(ip, int(port)) for ip, port in addresses], sentinel_kwargs=login)
 
+    def infos(self):
+        """What each Sentinel tells of itself."""
+        return [sentinel.info("sentinel") for sentinel in self._sentinel.sentinels]
+
     def connect(self, **more):
         # A server that is gone without a word is given up, and the Sentinels are asked anew.
         settings = {"socket_timeout": 1, "decode_responses": True, **more}
