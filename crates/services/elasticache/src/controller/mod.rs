@@ -1,7 +1,9 @@
 //! The controller: on the catalog's leader it takes the decisions about caches that are nobody else's.
 //!
-//! Places members, carries changes out step by step, keeps endpoints and statuses. Who leads a shard is Sentinel's to say.
+//! Places members, carries changes out step by step, keeps endpoints and statuses. Who leads a shard is Sentinel's to say, or
+//! the cluster's; only where a cluster has too few primaries for a vote is it the controller's.
 
+mod cluster;
 mod endpoints;
 mod modify;
 mod plan;
@@ -11,4 +13,5 @@ mod run;
 mod tests;
 mod world;
 
-pub use run::{ControllerConfig, run_controller};
+pub use plan::Plan;
+pub use run::{ControllerConfig, plan_changes, run_controller};
