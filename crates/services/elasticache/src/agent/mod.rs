@@ -11,8 +11,10 @@ mod host;
 mod look;
 mod marker;
 mod member;
+mod restore;
 mod run;
 mod sentinel;
+mod snapshot;
 mod wanted;
 
 pub use host::{AgentConfig, AgentHost, Installs};

@@ -7,8 +7,11 @@ mod modify;
 mod plan;
 mod replace;
 mod run;
+mod snapshots;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod world;
 
 pub use run::{ControllerConfig, run_controller};
+pub use upkeep::run_snapshot_upkeep;

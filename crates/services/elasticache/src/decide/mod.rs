@@ -2,9 +2,11 @@
 //!
 //! Owns what follows from a record and from what was observed. Must not do I/O or read a clock.
 
+pub mod daily;
 pub mod endpoints;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod member;
 pub mod placement;
+pub mod snapshot;
 pub mod status;
