@@ -14,8 +14,10 @@ mod look;
 mod marker;
 mod member;
 mod resharding;
+mod restore;
 mod run;
 mod sentinel;
+mod snapshot;
 mod wanted;
 
 pub use host::{AgentConfig, AgentHost, Installs};
