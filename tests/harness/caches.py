@@ -131,10 +131,11 @@ class CacheLedger:
     With `wait`, a write counts as acknowledged only when WAIT says that a replica has it.
     """
 
-    def __init__(self, endpoint, writers=2, wait=True, sentinels=None, **login):
+    def __init__(self, endpoint, writers=2, wait=True, sentinels=None, prefix="ledger", **login):
         """`sentinels` is a SentinelLogin to ask for the primary instead of the endpoint."""
         self.endpoint = endpoint
         self.sentinels = sentinels
+        self.prefix = prefix
         self.login = login
         self.wait = wait
         self.acknowledged = []
@@ -159,11 +160,11 @@ class CacheLedger:
         client, at = None, 0
         while not self._stop.is_set():
             at += 1
-            key = f"ledger:{number}:{at}"
+            key = f"{self.prefix}:{number}:{at}"
             try:
                 client = client or self._connect()
                 client.set(key, at)
-                if self.wait and client.wait(1, 5_000) < 1:
+                if self.wait and not self._has_replica(client, key):
                     self.errors["no replica"] += 1
                     continue
             except redis.RedisError as error:
@@ -174,6 +175,10 @@ class CacheLedger:
             self.acknowledged.append((key, at))
             self.times.append(time.monotonic())
             self._stop.wait(0.002)
+
+    def _has_replica(self, client, key):
+        """Whether a replica has what was written."""
+        return client.wait(1, 5_000) >= 1
 
     def _connect(self):
         if self.sentinels:
@@ -192,10 +197,30 @@ class CacheLedger:
 
     def lost(self):
         """The acknowledged writes that are not there."""
-        client = connect(self.endpoint, **self.login)
+        client = self._connect()
         missing = []
         for first in range(0, len(self.acknowledged), 500):
             part = self.acknowledged[first : first + 500]
             values = client.mget([key for key, _ in part])
             missing += [key for (key, at), value in zip(part, values) if value != str(at)]
         return missing
+
+
+class ClusterLedger(CacheLedger):
+    """The same over a group with cluster mode, by a client that follows its slots."""
+
+    def __init__(self, connect_to, group, **more):
+        super().__init__(None, writers=3, **more)
+        self._open = lambda: connect_to(group)
+
+    def _connect(self):
+        return self._open()
+
+    def _has_replica(self, client, key):
+        node = client.get_node_from_key(key)
+        return client.get_redis_connection(node).wait(1, 5_000) >= 1
+
+    def lost(self):
+        """The acknowledged writes that are not there."""
+        client = self._connect()
+        return [key for key, at in self.acknowledged if client.get(key) != str(at)]
