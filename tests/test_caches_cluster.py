@@ -12,6 +12,13 @@ from harness.poll import until
 
 
 @pytest.fixture(scope="module")
+def region(make_region):
+    region = make_region(cache_replace_after_ms=20_000)
+    region.start()
+    return region
+
+
+@pytest.fixture(scope="module")
 def caches(region):
     return Caches(region)
 
@@ -78,6 +85,25 @@ def test_a_shard_fails_over_on_request(region, caches, carts):
         return now.keys() != before.keys() and {i for i in now if "-0002-" in i} != {i for i in before if "-0002-" in i}
 
     until(turned, 60, "shard 0002 has another leader")
+    caches.wait_group("carts")
+
+
+def test_members_whose_zone_stays_away_are_rebuilt_elsewhere(region, caches, carts):
+    zone = next(iter(leaders(region, "carts").values()))["zone"]
+    client = entry(carts)
+    region.zone("kill", zone)
+
+    def rebuilt():
+        rows = [r for r in region.json("status")["regions"][0]["resources"] if r["id"].startswith("carts-")]
+        return len(rows) == 6 and all(r["zone"] != zone and r["engine"] in ("leading", "following") for r in rows)
+
+    until(rebuilt, 120, "no member is in the lost zone")
+    assert [client.get(f"k:{n}") for n in range(300)] == [str(n) for n in range(300)]
+    region.zone("start", zone)
+    caches.wait_group("carts")
+    before = leaders(region, "carts").keys()
+    caches.api.test_failover(ReplicationGroupId="carts", NodeGroupId="0003")
+    until(lambda: leaders(region, "carts").keys() != before, 60, "shard 0003 has another leader")
     caches.wait_group("carts")
 
 
