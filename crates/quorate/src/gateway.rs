@@ -113,7 +113,7 @@ impl Gateway {
                 catalog: catalog.clone(),
                 endpoint_address: config.endpoint_address,
                 ports: ports.clone(),
-                cluster_mode: false,
+                cluster_mode: true,
             });
             rds.push(RdsRegion {
                 name: region.name().clone(),

@@ -65,6 +65,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-region",
             "quorate-control",
             "quorate-engines",
+            "quorate-archive",
         ],
     ),
     (

@@ -5,7 +5,7 @@ use rand::Rng;
 use quorate_base::UnixMillis;
 use quorate_control::{Catalog, CatalogError, Txn};
 
-use crate::model::{Cache, CacheKind, Event, EventSource};
+use crate::model::{Cache, CacheKind, Event, EventSource, Snapshot};
 
 /// AWS keeps events for fourteen days.
 const KEPT_MS: u64 = 14 * 24 * 3_600 * 1_000;
@@ -16,7 +16,21 @@ const TRIM_BATCH_MAX: usize = 200;
 
 /// Adds an event about a cache to a transaction.
 pub(crate) fn tell(txn: Txn, at: UnixMillis, id: &str, cache: &Cache, message: &str) -> Txn {
-    let source = match cache.kind {
+    tell_of(txn, at, id, cache.kind, message)
+}
+
+/// Adds an event about a snapshot to a transaction: AWS tells those of the cache.
+pub(crate) fn tell_of_snapshot(
+    txn: Txn,
+    at: UnixMillis,
+    snapshot: &Snapshot,
+    message: &str,
+) -> Txn {
+    tell_of(txn, at, &snapshot.cache, snapshot.kind, message)
+}
+
+fn tell_of(txn: Txn, at: UnixMillis, id: &str, kind: CacheKind, message: &str) -> Txn {
+    let source = match kind {
         CacheKind::ReplicationGroup => EventSource::ReplicationGroup,
         CacheKind::LoneNode | CacheKind::Memcached => EventSource::CacheCluster,
     };

@@ -8,6 +8,7 @@ use quorate_control::CatalogError;
 use quorate_engines::EngineError;
 
 use crate::agent::member::Member;
+use crate::agent::restore::RestoreError;
 use crate::decide::member::{MemberStep, decide_member};
 use crate::model::EngineState;
 
@@ -26,6 +27,9 @@ pub(crate) enum StepError {
     /// The catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// The snapshot that a cache begins with.
+    #[error("the snapshot cannot be restored: {0}")]
+    Restore(#[from] RestoreError),
     /// This host lacks something.
     #[error("{0}")]
     Host(String),
@@ -102,6 +106,9 @@ async fn look_once(member: &mut Member) -> Result<Progress, StepError> {
     else {
         return member.leave_when_gone().await;
     };
+    if member.cannot_restore(&cache.record, &shard, &record) {
+        return Ok(Progress::Waiting);
+    }
     let facts = member.facts(&cache, &shard, &record).await?;
     let step = decide_member(&facts);
     if !matches!(step, MemberStep::Supervise | MemberStep::Wait(_)) {

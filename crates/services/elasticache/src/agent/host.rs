@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use rand::Rng;
 
+use quorate_archive::Archive;
 use quorate_base::NodeId;
 use quorate_control::{Catalog, CatalogError, Lease, Txn};
 use quorate_engines::guard::GuardProgram;
@@ -62,6 +63,8 @@ pub struct AgentHost {
     pub(crate) catalog: Catalog,
     pub(crate) lease: Lease,
     pub(crate) account: EngineAccount,
+    /// Where snapshots go and come from; none where none is configured.
+    pub(crate) archive: Option<Archive>,
     issuer: EngineIssuer,
     guard: GuardProgram,
     installs: Installs,
@@ -85,11 +88,18 @@ impl AgentHost {
             catalog,
             lease,
             account,
+            archive: None,
             issuer,
             guard: GuardProgram::own(),
             installs,
             elected: Mutex::default(),
         }
+    }
+
+    /// The same with an archive: without one, snapshots fail and say so.
+    #[must_use]
+    pub fn with_archive(self, archive: Option<Archive>) -> AgentHost {
+        AgentHost { archive, ..self }
     }
 
     /// The Redis or Valkey server of a version.

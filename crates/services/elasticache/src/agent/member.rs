@@ -17,6 +17,8 @@ use crate::agent::engine::{Engine, Process};
 use crate::agent::host::AgentHost;
 use crate::agent::look::MemberId;
 use crate::agent::marker::Marker;
+use crate::agent::restore::begins_with;
+use crate::agent::snapshot::Taking;
 use crate::agent::wanted;
 use crate::catalogue::Directive;
 use crate::decide::cluster::{bus_port, wait_to_start};
@@ -34,7 +36,11 @@ pub(crate) struct Member {
     pub(crate) host: Arc<AgentHost>,
     pub(crate) id: MemberId,
     pub(crate) engine: Option<Engine>,
-    root: PathBuf,
+    pub(crate) root: PathBuf,
+    /// The snapshot that is being taken of it.
+    pub(crate) taking: Option<Taking>,
+    /// How often it could not begin with the data of a snapshot.
+    pub(crate) restore_failures: u32,
     /// Since when there is no engine.
     down_since: Instant,
     /// Since when the engine's role is not the record's.
@@ -51,6 +57,8 @@ impl Member {
             id,
             engine: None,
             root,
+            taking: None,
+            restore_failures: 0,
             down_since: Instant::now(),
             contradicts_since: None,
             told: None,
@@ -108,7 +116,12 @@ impl Member {
         let down_ms = millis(self.down_since);
         Ok(MemberFacts {
             leaving: record.state == MemberState::Leaving
-                || matches!(cache.record.desired, Desired::Deleted { .. }),
+                || matches!(
+                    cache.record.desired,
+                    Desired::Deleted {
+                        final_snapshot: None
+                    }
+                ),
             outdated: self.root.exists() && !marker.as_ref().is_some_and(lives),
             // The engines of a cluster say among themselves who follows whom.
             alone: cache.record.kind == CacheKind::Memcached || settings.cluster_mode,
@@ -227,7 +240,7 @@ impl Member {
         }
     }
 
-    fn paths(&self) -> Result<RedisPaths, EngineError> {
+    pub(crate) fn paths(&self) -> Result<RedisPaths, EngineError> {
         RedisPaths::new(&self.root, &self.host.account)
     }
 
@@ -244,6 +257,12 @@ impl Member {
         let directives = wanted::directives(self.host.catalog.view(), &cache.record)?;
         let is_whole = !may_lack(record, Marker::read(&self.root)?.as_ref());
         self.note_whole(false)?;
+        let restores = begins_with(&cache.record, record, primary);
+        if let Some(name) = restores
+            && !self.restore(cache, name).await?
+        {
+            return Ok(());
+        }
         let started = if cache.record.kind == CacheKind::Memcached {
             let running = self
                 .start_memcached(&cache.record, listen, &directives)
@@ -259,6 +278,9 @@ impl Member {
                 let port = self.host.free_port(cluster_mode)?;
                 Marker::new(record.incarnation, port).write(&self.root)?;
                 return Ok(());
+            }
+            Err(StepError::Engine(e)) if restores.is_some() => {
+                return self.note_restore_failure(cache, e.into()).await;
             }
             other => other?,
         };
@@ -413,6 +435,7 @@ impl Member {
         } else {
             self.hand_over(cache, shard).await?;
         }
+        self.take_snapshot(cache, shard).await?;
         let detail = self.apply(&cache.record).await?;
         let state = match self.engine.as_ref().and_then(|e| e.info.as_ref()) {
             _ if joins => EngineState::Starting,

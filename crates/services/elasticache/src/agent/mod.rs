@@ -14,9 +14,15 @@ mod look;
 mod marker;
 mod member;
 mod resharding;
+mod restore;
 mod run;
 mod sentinel;
+mod snapshot;
 mod wanted;
 
 pub use host::{AgentConfig, AgentHost, Installs};
+pub use look::member_folder;
 pub use run::run_agent;
+
+/// The account of clients that ask Sentinels where primaries and replicas are.
+pub use quorate_engines::sentinel::CLIENT_ACCOUNT as SENTINEL_CLIENT;

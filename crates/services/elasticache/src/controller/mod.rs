@@ -9,9 +9,12 @@ mod modify;
 mod plan;
 mod replace;
 mod run;
+mod snapshots;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod world;
 
 pub use plan::Plan;
 pub use run::{ControllerConfig, plan_changes, run_controller};
+pub use upkeep::run_snapshot_upkeep;

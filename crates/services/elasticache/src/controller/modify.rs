@@ -4,17 +4,21 @@ use quorate_base::is_within_window;
 use quorate_control::Stored;
 
 use crate::controller::plan::{Plan, change, shard_name};
+use crate::controller::snapshots::plan_snapshot;
 use crate::controller::world::World;
 use crate::decide::status::unsettled;
 use crate::model::{
     Cache, CacheKind, Coordinated, MemberNumber, MemberState, Order, PendingChanges, Shard, Status,
 };
 
-/// The oldest order, as far as it is the controller's: `TestFailover` is Sentinel's, a snapshot the member's. Each waits
+/// The oldest order, as far as it is the controller's: `TestFailover` is Sentinel's. Each waits
 /// until the one before it is carried out and its members are well again.
 pub(crate) fn plan_order(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
     let mut record = stored.record.clone();
     let order = record.orders.first()?.clone();
+    if let Order::Snapshot { name, member } = &order {
+        return plan_snapshot(world, stored, name, *member);
+    }
     let named: &[MemberNumber] = match &order {
         Order::Reboot(_, members) | Order::Remove(_, members) => members,
         _ => &[],

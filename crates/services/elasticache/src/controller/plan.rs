@@ -6,6 +6,7 @@ use crate::controller::cluster::plan_cluster;
 use crate::controller::endpoints::plan_endpoints;
 use crate::controller::modify::{plan_modification, plan_order};
 use crate::controller::replace::plan_replacement;
+use crate::controller::snapshots::{plan_daily, plan_restored, plan_snapshot};
 use crate::controller::world::World;
 use crate::decide::placement::decide_placement;
 use crate::decide::status::decide_status;
@@ -22,8 +23,11 @@ pub struct Plan {
 
 /// The first change that is due to a cache, if any is.
 pub(crate) fn plan_cache(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
-    if matches!(stored.record.desired, Desired::Deleted { .. }) {
-        return plan_removal(world, stored);
+    if let Desired::Deleted { final_snapshot } = &stored.record.desired {
+        return match final_snapshot {
+            Some(name) => plan_snapshot(world, stored, name, None),
+            None => plan_removal(world, stored),
+        };
     }
     plan_place(world, stored)
         .or_else(|| plan_replacement(world, stored))
@@ -31,6 +35,8 @@ pub(crate) fn plan_cache(world: &World, stored: &Stored<Cache>) -> Option<Plan> 
         .or_else(|| plan_order(world, stored))
         .or_else(|| plan_modification(world, stored))
         .or_else(|| plan_endpoints(world, stored))
+        .or_else(|| plan_restored(world, stored))
+        .or_else(|| plan_daily(world, stored))
         .or_else(|| plan_status(world, stored))
 }
 

@@ -9,8 +9,8 @@ use crate::controller::ControllerConfig;
 use crate::decide::endpoints::{Sight, Sights};
 use crate::decide::placement::NodeFacts;
 use crate::model::{
-    Cache, Engine, Host, Member, MemberNumber, MemberReport, ShardNumber, WATCH_KEY, WatchReport,
-    Watched,
+    Cache, Engine, Host, Member, MemberNumber, MemberReport, ShardNumber, Snapshot, WATCH_KEY,
+    WatchReport, Watched,
 };
 
 /// The catalog and the sessions at one moment.
@@ -19,6 +19,7 @@ pub(crate) struct World {
     pub(crate) config: ControllerConfig,
     pub(crate) caches: Vec<Stored<Cache>>,
     pub(crate) endpoints: BTreeMap<String, Stored<Endpoint>>,
+    pub(crate) snapshots: BTreeMap<String, Stored<Snapshot>>,
     sessions: BTreeMap<NodeId, Session>,
     hosts: BTreeMap<String, Host>,
     /// When each node that is silent was first seen to be so, by this controller.
@@ -35,12 +36,14 @@ impl World {
         let view = catalog.view();
         let endpoints: Vec<Stored<Endpoint>> = view.list()?;
         let hosts: Vec<Stored<Host>> = view.list()?;
+        let snapshots: Vec<Stored<Snapshot>> = view.list()?;
         let sessions = sessions.sessions.into_iter();
         Ok(World {
             now: UnixMillis::now(),
             config: config.clone(),
             caches: view.list()?,
             endpoints: endpoints.into_iter().map(|e| (e.id.clone(), e)).collect(),
+            snapshots: snapshots.into_iter().map(|s| (s.id.clone(), s)).collect(),
             sessions: sessions.map(|s| (s.node.clone(), s)).collect(),
             hosts: hosts.into_iter().map(|h| (h.id, h.record)).collect(),
             silent_since: silent_since.clone(),

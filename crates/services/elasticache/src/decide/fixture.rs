@@ -7,7 +7,7 @@ use quorate_base::{Epoch, UnixMillis};
 
 use crate::model::{
     Auth, Cache, CacheKind, Desired, Engine, Member, MemberNumber, MemberState, PendingChanges,
-    Settings, Shard, ShardNumber, Status, Topology,
+    Settings, Shard, ShardNumber, Snapshot, SnapshotSource, SnapshotStatus, Status, Topology,
 };
 
 /// Where the engine of a fixture's member listens.
@@ -93,5 +93,22 @@ fn settings(engine: Engine, members: u16) -> Settings {
         maintenance_window: String::from("sun:05:00-sun:06:00"),
         auto_minor_version_upgrade: true,
         notification_topic_arn: None,
+    }
+}
+
+/// A snapshot of a cache that is to be taken.
+pub(crate) fn snapshot(cache: &Cache) -> Snapshot {
+    Snapshot {
+        cache: String::from("c"),
+        resource_id: cache.resource_id.clone(),
+        kind: cache.kind,
+        settings: cache.settings.clone(),
+        copied_from: None,
+        source: SnapshotSource::Manual,
+        status: SnapshotStatus::Creating,
+        created_at: UnixMillis(0),
+        shards: Vec::new(),
+        takers: BTreeMap::new(),
+        tags: Vec::new(),
     }
 }

@@ -108,7 +108,7 @@ pub enum Order {
     Reboot(ShardNumber, Vec<MemberNumber>),
     /// `TestFailover` of a shard.
     TestFailover(ShardNumber),
-    /// `CreateSnapshot`, under this name, of this shard's member; the primary's where none is named.
+    /// `CreateSnapshot`, under this name, of this shard's member; of replicas where none is named.
     Snapshot {
         /// The snapshot's record.
         name: String,

@@ -23,7 +23,7 @@ pub use parameter_group::ParameterGroup;
 pub use report::{EngineState, MemberReport, ReplicationLink, WATCH_KEY, WatchReport, Watched};
 pub use sentinel::{Sentinel, SentinelPasswords};
 pub use settings::{Auth, Settings, Tag, TokenHash};
-pub use snapshot::{Snapshot, SnapshotSource, SnapshotStatus};
+pub use snapshot::{Snapshot, SnapshotSource, SnapshotStatus, Taker};
 pub use status::Status;
 pub use subnet_group::SubnetGroup;
 pub use topology::{

@@ -1,5 +1,7 @@
 //! `CreateSnapshot`, `DescribeSnapshots`, `CopySnapshot`, `DeleteSnapshot`.
 
+use std::collections::BTreeMap;
+
 use quorate_base::UnixMillis;
 use quorate_control::{Stored, Txn};
 use quorate_wire::page::PageRequest;
@@ -12,6 +14,9 @@ use crate::api::replication_group::commit;
 use crate::api::snapshot::shape;
 use crate::api::{check, tags};
 use crate::model::{Cache, CacheKind, Order, Snapshot, SnapshotSource, SnapshotStatus, Status};
+
+/// A segment of an object's name in the archive.
+const SNAPSHOT_NAME_CHARS_MAX: usize = 128;
 
 /// `CreateSnapshot`.
 pub(crate) async fn create(context: &Context<'_>) -> Result<Vec<Element>, ElastiCacheError> {
@@ -78,6 +83,7 @@ pub(crate) async fn intent(
     let id = free_name(context, "SnapshotName", name).await?;
     let snapshot = Snapshot {
         cache: stored.id.clone(),
+        resource_id: cache.resource_id.clone(),
         kind: cache.kind,
         settings: cache.settings.clone(),
         copied_from: None,
@@ -85,6 +91,7 @@ pub(crate) async fn intent(
         status: SnapshotStatus::Creating,
         created_at: UnixMillis::now(),
         shards: Vec::new(),
+        takers: BTreeMap::new(),
         tags: Vec::new(),
     };
     Ok((id, snapshot))
@@ -152,6 +159,7 @@ pub(crate) async fn copy(context: &Context<'_>) -> Result<Vec<Element>, ElastiCa
         snapshot.source = SnapshotSource::Manual;
         snapshot.status = SnapshotStatus::Copying;
         snapshot.created_at = UnixMillis::now();
+        // Whoever copies reads the shards of the source.
         snapshot.shards.clear();
         snapshot.tags.clone_from(&tags);
         // Whoever deletes the source at the same moment reads again and finds the copy.
@@ -218,6 +226,11 @@ async fn free_name(
     name: &str,
 ) -> Result<String, ElastiCacheError> {
     let id = check::name(parameter, name)?;
+    if id.len() > SNAPSHOT_NAME_CHARS_MAX {
+        return Err(ElastiCacheError::InvalidValue(format!(
+            "The parameter {parameter} is longer than {SNAPSHOT_NAME_CHARS_MAX} characters."
+        )));
+    }
     if context.read::<Snapshot>(&id).await?.is_some() {
         return Err(ElastiCacheError::AlreadyExists(Kind::Snapshot, id));
     }
