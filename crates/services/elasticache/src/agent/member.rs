@@ -112,6 +112,8 @@ impl Member {
         let lives = |m: &Marker| m.incarnation == record.incarnation;
         let settings = &cache.record.settings;
         let moved = self.engine.as_ref().and_then(|engine| engine.moved);
+        let lacks = may_lack(record, marker.as_ref());
+        let down_ms = millis(self.down_since);
         Ok(MemberFacts {
             leaving: record.state == MemberState::Leaving
                 || matches!(
@@ -134,9 +136,13 @@ impl Member {
                 .filter(|_| settings.automatic_failover),
             may_lack: match &self.engine {
                 Some(engine) => !engine.is_whole,
-                None => may_lack(record, marker.as_ref()),
+                None => lacks,
             },
-            down_ms: millis(self.down_since),
+            cluster_waits: settings
+                .cluster_mode
+                .then(|| wait_to_start(shard, self.id.member, lacks, down_ms))
+                .flatten(),
+            down_ms,
             contradicts_ms: self.contradicts_since.map_or(0, millis),
             moved_ms: moved
                 .filter(|(_, epoch)| *epoch == shard.epoch)
@@ -157,13 +163,7 @@ impl Member {
         match step {
             MemberStep::Leave => return self.leave(cache).await,
             MemberStep::Discard => self.discard().await?,
-            MemberStep::Start(primary) => {
-                if let Some(why) = self.wait_for_cluster(&cache.record, shard, record)? {
-                    self.tell(shard, EngineState::Down, Some(why.to_owned()));
-                    return Ok(Progress::Waiting);
-                }
-                self.start(cache, shard, record, primary).await?;
-            }
+            MemberStep::Start(primary) => self.start(cache, shard, record, primary).await?,
             MemberStep::Stop => self.end_engine().await?,
             MemberStep::Replicate(primary) => {
                 if let Some(engine) = &mut self.engine
@@ -192,21 +192,6 @@ impl Member {
         self.discard().await?;
         self.forget();
         Ok(Progress::Gone)
-    }
-
-    /// What a member of a cluster waits for before it starts.
-    fn wait_for_cluster(
-        &self,
-        cache: &Cache,
-        shard: &Shard,
-        record: &MemberRecord,
-    ) -> Result<Option<&'static str>, EngineError> {
-        if !cache.settings.cluster_mode {
-            return Ok(None);
-        }
-        let may_lack = may_lack(record, Marker::read(&self.root)?.as_ref());
-        let down_ms = millis(self.down_since);
-        Ok(wait_to_start(shard, self.id.member, may_lack, down_ms))
     }
 
     async fn leave(&mut self, cache: &Stored<Cache>) -> Result<Progress, StepError> {

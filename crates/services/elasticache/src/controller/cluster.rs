@@ -43,7 +43,13 @@ fn plan_takeover(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
         } else if can_vote && !shard.slots.is_empty() {
             continue;
         } else {
-            shard.takeover.or_else(|| successor(world, cache, *number))
+            // One that is gone itself is given up.
+            let answers = |to: &MemberNumber| {
+                let sight = sights.get(&(*number, *to));
+                matches!(sight, Some(Sight::Leads | Sight::Follows { .. }))
+            };
+            let named = shard.takeover.filter(answers);
+            named.or_else(|| successor(world, cache, *number))
         };
         if named == shard.takeover {
             continue;
@@ -163,3 +169,6 @@ fn going(cache: &Cache) -> Vec<ShardNumber> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ pub struct MemberFacts {
     /// Whether it may lack writes that it acknowledged: it has served, its engine did not end in order, and it has not
     /// copied a primary since.
     pub may_lack: bool,
+    /// With cluster mode: what it waits for before it starts, if for anything (`decide::cluster`).
+    pub cluster_waits: Option<&'static str>,
     /// How long its engine has been down, or the agent has looked without one.
     pub down_ms: u64,
     /// How long its running engine has contradicted the record.
@@ -102,6 +104,9 @@ pub fn decide_member(facts: &MemberFacts) -> MemberStep {
 }
 
 fn decide_start(facts: &MemberFacts) -> MemberStep {
+    if let Some(why) = facts.cluster_waits {
+        return MemberStep::Wait(why);
+    }
     if facts.alone {
         return MemberStep::Start(None);
     }
@@ -172,6 +177,7 @@ mod tests {
             coordinated: false,
             sentinel: Some(at(1)),
             may_lack: true,
+            cluster_waits: None,
             down_ms: 0,
             contradicts_ms: 0,
             moved_ms: None,
@@ -288,6 +294,16 @@ mod tests {
         assert_eq!(lacking(false, 0), MemberStep::Replicate(None));
         let waited = lacking(true, ELECTION_WAIT_MS);
         assert_eq!(waited, MemberStep::Replicate(None));
+    }
+
+    #[test]
+    fn a_member_of_a_cluster_starts_when_the_cluster_has_nothing_against_it() {
+        let waits = decide(|f| {
+            f.alone = true;
+            f.cluster_waits = Some("an election");
+        });
+        assert_eq!(waits, MemberStep::Wait("an election"));
+        assert_eq!(decide(|f| f.alone = true), MemberStep::Start(None));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) struct ClusterClient {
     clients: BTreeMap<SocketAddr, RedisClient>,
     /// Where each key was found last.
     places: BTreeMap<String, SocketAddr>,
-    /// What engines answered that is neither MOVED nor ASK, by its first word.
+    /// What came back that is neither an answer nor MOVED nor ASK.
     pub other_errors: BTreeMap<String, u32>,
 }
 
@@ -89,8 +89,10 @@ impl ClusterClient {
             (at, asking) = match redirection(&failed) {
                 Some(to) => to,
                 None => {
-                    let word = failed.split(['-', ':']).next().unwrap_or_default();
-                    *self.other_errors.entry(word.trim().to_owned()).or_default() += 1;
+                    // The whole shard may be elsewhere, as whoever reads CLUSTER SLOTS anew sees.
+                    self.places.retain(|_, place| *place != at);
+                    let what = failed.rsplit(": ").next().unwrap_or_default();
+                    *self.other_errors.entry(what.to_owned()).or_default() += 1;
                     tokio::time::sleep(PAUSE).await;
                     tries += 1;
                     (self.seeds[tries % self.seeds.len()], false)

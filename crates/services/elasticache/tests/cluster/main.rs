@@ -44,7 +44,8 @@ fn main() -> ExitCode {
         three_shards_form_and_elect,
         two_shards_are_taken_over_and_handed_over,
         one_shard_forms_and_is_taken_over_with_tls,
-        shards_come_and_go_under_writes
+        shards_come_and_go_under_writes,
+        slots_go_on_moving_when_primaries_die
     );
     ExitCode::SUCCESS
 }
@@ -219,7 +220,7 @@ async fn one_shard_forms_and_is_taken_over_with_tls() {
     region.stop().await;
 }
 
-async fn add_shard(region: &Region, number: u16) {
+async fn ask_for_shard(region: &Region, number: u16) {
     region
         .change(|cache| {
             let shard: Shard = new_shard(number, 1);
@@ -228,11 +229,15 @@ async fn add_shard(region: &Region, number: u16) {
             cache.status = Status::Modifying;
         })
         .await;
+}
+
+async fn add_shard(region: &Region, number: u16) {
+    ask_for_shard(region, number).await;
     let took = region.until("the slots have moved", is_available).await;
     println!("a shard came in {} ms", took.as_millis());
 }
 
-async fn remove_shard(region: &Region, number: u16) {
+async fn ask_to_remove(region: &Region, number: u16) {
     region
         .change(|cache| {
             cache.orders = vec![Order::RemoveShards(vec![ShardNumber(number)])];
@@ -240,16 +245,89 @@ async fn remove_shard(region: &Region, number: u16) {
             cache.status = Status::Modifying;
         })
         .await;
+}
+
+async fn remove_shard(region: &Region, number: u16) {
+    ask_to_remove(region, number).await;
     let took = region.until("the shard is gone", is_available).await;
     println!("a shard went in {} ms", took.as_millis());
+}
+
+/// Sets keys that replicas have.
+async fn fill(client: &mut ClusterClient) {
+    for at in 0..KEYS {
+        client.set(&format!("kept-{at}"), &at.to_string()).await;
+    }
+    // The last ones are of all shards: what came before them on the same connection is with the replicas, too.
+    for at in KEYS - 20..KEYS {
+        let key = format!("kept-{at}");
+        client.set_and_wait(&key, &at.to_string()).await;
+    }
+}
+
+async fn check_kept(client: &mut ClusterClient) {
+    for at in 0..KEYS {
+        let value = client.get(&format!("kept-{at}")).await;
+        assert_eq!(value, Some(at.to_string()), "kept-{at}");
+    }
+}
+
+fn keys_of(shard: &Shard) -> usize {
+    let primary = shard.primary_member().and_then(|member| member.address);
+    let said = primary.map(|at| cli(at, &["DBSIZE"]));
+    said.and_then(|said| said.parse().ok()).unwrap_or(0)
+}
+
+async fn slots_go_on_moving_when_primaries_die() {
+    const THIRD: ShardNumber = ShardNumber(3);
+    let region = formed(2, false).await;
+    let mut client = region.client();
+    fill(&mut client).await;
+    ask_for_shard(&region, THIRD.0).await;
+    let moving = |cache: &Cache| keys_of(&cache.topology.shards[&THIRD]) > 100;
+    region.until("keys are moving", moving).await;
+    region.kill_primary(FIRST);
+    let took = region.until("the slots have moved", is_available).await;
+    println!(
+        "source killed: all slots moved {} ms later",
+        took.as_millis()
+    );
+    assert_eq!(slot_counts(&region.cache()), [5_462, 5_461, 5_461]);
+    assert!(region.shard(FIRST).epoch > Epoch(1), "another member led");
+    check_kept(&mut client).await;
+
+    region.until("all is well", is_well).await;
+    let before = keys_of(&region.shard(THIRD));
+    ask_to_remove(&region, THIRD.0).await;
+    let moving = |cache: &Cache| keys_of(&cache.topology.shards[&THIRD]) + 100 < before;
+    region.until("keys are moving back", moving).await;
+    region.kill_primary(ShardNumber(2));
+    let took = region.until("the shard is gone", is_available).await;
+    println!(
+        "target killed: the shard was gone {} ms later",
+        took.as_millis()
+    );
+    assert_eq!(slot_counts(&region.cache()), [8_192, 8_192]);
+    check_kept(&mut client).await;
+    println!("the client saw: {:?}", client.other_errors);
+    region.stop().await;
+}
+
+/// Whether every replica's link is up, as its own engine says.
+fn is_well(cache: &Cache) -> bool {
+    let mut shards = cache.topology.shards.values();
+    shards.all(|shard| {
+        shard.replicas().all(|(_, member)| {
+            let said = member.address.map(|at| cli(at, &["INFO", "replication"]));
+            said.is_some_and(|said| said.contains("master_link_status:up"))
+        })
+    })
 }
 
 async fn shards_come_and_go_under_writes() {
     let region = formed(2, false).await;
     let mut client = region.client();
-    for at in 0..KEYS {
-        client.set(&format!("kept-{at}"), &at.to_string()).await;
-    }
+    fill(&mut client).await;
     let stop = CancellationToken::new();
     let region = Arc::new(region);
     let writer = tokio::spawn(write_on(region.client(), stop.clone()));
@@ -267,10 +345,7 @@ async fn shards_come_and_go_under_writes() {
         "{writes} writes, the longest took {} ms",
         longest.as_millis()
     );
-    for at in 0..KEYS {
-        let value = client.get(&format!("kept-{at}")).await;
-        assert_eq!(value, Some(at.to_string()));
-    }
+    check_kept(&mut client).await;
     println!("a cluster-aware client saw: {:?}", client.other_errors);
     Arc::into_inner(region).unwrap().stop().await;
 }

@@ -10,6 +10,7 @@ use crate::api::engines::{self, Engines};
 use crate::api::error::ElastiCacheError;
 use crate::api::replication_group::{auth, shape};
 use crate::api::{check, tags};
+use crate::catalogue::version_key;
 use crate::model::{CacheKind, Engine, Settings, SlotRange, Snapshot};
 
 /// Members of a shard, the primary among them.
@@ -19,6 +20,8 @@ pub(super) const REPLICAS_MAX: i64 = 5;
 /// Shards of a group.
 pub(super) const SHARDS_MAX: u16 = 500;
 const SLOTS: u32 = 16_384;
+/// The first version that cluster mode is offered with.
+const CLUSTER_VERSION_MIN: &str = "7.0";
 
 /// `CreateReplicationGroup`.
 pub(crate) async fn create(context: &Context<'_>) -> Result<Vec<Element>, ElastiCacheError> {
@@ -40,6 +43,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Vec<Element>, Elasti
     }
     let layout = Layout::read(context, source.as_ref())?;
     let mut settings = new_settings(context, engine, base, layout.cluster_mode).await?;
+    require_cluster_version(&settings)?;
     settings.description = description;
     settings.shards = layout.shards;
     settings.replicas = layout.replicas;
@@ -257,6 +261,18 @@ fn is_cluster_mode(
             "Invalid value '{other}' for ClusterMode. Valid values here are: enabled, disabled."
         ))),
     }
+}
+
+/// Cluster mode needs what versions before 7.0 have not: a port for the bus that is chosen, and shards that keep their
+/// replicas when they have no slots.
+fn require_cluster_version(settings: &Settings) -> Result<(), ElastiCacheError> {
+    let version = &settings.engine_version;
+    if settings.cluster_mode && version_key(version) < version_key(CLUSTER_VERSION_MIN) {
+        return Err(ElastiCacheError::InvalidCombination(format!(
+            "Cluster mode needs version {CLUSTER_VERSION_MIN} or newer of the engine here; this would be {version}."
+        )));
+    }
+    Ok(())
 }
 
 /// The slots of one of several shards that have as many each, but for one.

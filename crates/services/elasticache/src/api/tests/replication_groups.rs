@@ -112,6 +112,11 @@ const REFUSALS: &[(&str, &str, &str)] = &[
         "cluster mode",
     ),
     (
+        "a&NumNodeGroups=2&EngineVersion=6.2.7",
+        "InvalidParameterCombination",
+        "version 7.0",
+    ),
+    (
         "a&TransitEncryptionEnabled=true&TransitEncryptionMode=preferred",
         "InvalidParameterCombination",
         "TLS",
