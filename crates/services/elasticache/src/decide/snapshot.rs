@@ -12,7 +12,7 @@ use crate::model::{Cache, MemberNumber, Shard, ShardNumber, Snapshot, Taker};
 /// Attempts at one shard.
 pub const ATTEMPTS_MAX: u32 = 4;
 /// Pause after an attempt that failed, for each attempt that there was.
-pub const RETRY_AFTER_MS: u64 = 2_000;
+pub const RETRY_AFTER_MS: u64 = 1_000;
 /// How long a member is waited for that could take the snapshot.
 pub const MEMBER_WAIT_MS: u64 = 600_000;
 
