@@ -11,7 +11,7 @@ BENCH_ARGS :=
 QUORATE_FUZZ_SECONDS ?= 60
 export QUORATE_FUZZ_SECONDS
 
-.PHONY: help up build test install lint unit simulate integration soak growth differential bench bench-dynamodb flame clean
+.PHONY: help up build test install lint unit simulate integration soak growth differential bench bench-dynamodb bench-elasticache flame clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,7 @@ lint: ## Formatting, clippy with warnings denied, the repository's own rules.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo fmt --manifest-path tests/rust-sdk/Cargo.toml --check
+	cargo fmt --manifest-path examples/caches/Cargo.toml --check
 	cargo xtask tidy
 
 # Building cargo-nextest takes longer than the tests gain by it, so it is used where it is there.
@@ -79,6 +80,10 @@ bench-dynamodb: install $(VENV)/ready ## DynamoDB's figures (BENCH_ARGS="--dynox
 	cargo build --release --package quorate --bin quorate --example dynamodb_load
 	$(PYTHON) bench/dynamodb.py --quorate $(TARGET)/release/quorate \
 		--load $(TARGET)/release/examples/dynamodb_load $(BENCH_ARGS)
+
+bench-elasticache: install $(VENV)/ready ## ElastiCache's figures (BENCH_ARGS="--only failover --failovers 3").
+	cargo build --release --package quorate
+	$(PYTHON) bench/elasticache.py --quorate $(TARGET)/release/quorate $(BENCH_ARGS)
 
 flame: install $(VENV)/ready ## A flame graph of one DynamoDB operation, into docs (BENCH_ARGS="--op put").
 	cargo build --release --package quorate --bin quorate --example dynamodb_load

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 import redis
+import redis.sentinel
 from pymemcache.client.base import Client as MemcachedClient
 
 from .aws import client
@@ -104,14 +105,36 @@ def memcached(endpoint):
     return MemcachedClient((endpoint["Address"], endpoint["Port"]), timeout=SOCKET_S, connect_timeout=SOCKET_S)
 
 
+class SentinelLogin:
+    """A client's way to a group's primary by Redis's Sentinel protocol, with what `quorate sentinels` prints."""
+
+    def __init__(self, region, group):
+        self.group = group
+        told = region.json("sentinels")["regions"][0]
+        addresses = [s["address"].rsplit(":", 1) for s in told["sentinels"]]
+        login = {"username": told["user"], "password": told["password"], "socket_timeout": 0.5}
+        self._sentinel = redis.sentinel.Sentinel([(ip, int(port)) for ip, port in addresses], sentinel_kwargs=login)
+
+    def infos(self):
+        """What each Sentinel tells of itself."""
+        return [sentinel.info("sentinel") for sentinel in self._sentinel.sentinels]
+
+    def connect(self, **more):
+        # A server that is gone without a word is given up, and the Sentinels are asked anew.
+        settings = {"socket_timeout": 1, "decode_responses": True, **more}
+        return self._sentinel.master_for(self.group, **settings)
+
+
 class CacheLedger:
     """Writers that set keys which nobody else uses, and note which ones were acknowledged.
 
     With `wait`, a write counts as acknowledged only when WAIT says that a replica has it.
     """
 
-    def __init__(self, endpoint, writers=2, wait=True, **login):
+    def __init__(self, endpoint, writers=2, wait=True, sentinels=None, **login):
+        """`sentinels` is a SentinelLogin to ask for the primary instead of the endpoint."""
         self.endpoint = endpoint
+        self.sentinels = sentinels
         self.login = login
         self.wait = wait
         self.acknowledged = []
@@ -138,7 +161,7 @@ class CacheLedger:
             at += 1
             key = f"ledger:{number}:{at}"
             try:
-                client = client or connect(self.endpoint, **self.login)
+                client = client or self._connect()
                 client.set(key, at)
                 if self.wait and client.wait(1, 5_000) < 1:
                     self.errors["no replica"] += 1
@@ -151,6 +174,11 @@ class CacheLedger:
             self.acknowledged.append((key, at))
             self.times.append(time.monotonic())
             self._stop.wait(0.002)
+
+    def _connect(self):
+        if self.sentinels:
+            return self.sentinels.connect(**self.login)
+        return connect(self.endpoint, **self.login)
 
     def wait_for_more(self, count=20, within=60):
         before = len(self.times)

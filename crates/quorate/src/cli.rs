@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use quorate_base::{NodeId, RegionName, ZoneName};
+use quorate_region::Identity;
 
 use crate::commands;
+use crate::gateway::GatewayRegion;
 use crate::layout::Layout;
 
 /// AWS's database services on your own machines, with the replication done for real.
@@ -39,13 +41,15 @@ enum Command {
     Up(UpArgs),
     /// Show zones, nodes and resources: role, zone, lag, epoch
     Status(ShowArgs),
+    /// Show where Sentinels listen, and the login of clients that ask them for primaries
+    Sentinels(ShowArgs),
     /// Print shell exports for the aws command line and SDKs: eval "$(quorate env)"
     Env(EnvArgs),
     /// List, kill, start, pause and resume zones of a running `quorate up`
     Zone(ZoneArgs),
     /// Break a live region under load and give a verdict
     Drill(DrillArgs),
-    /// Show the logs of a node or of an instance's engines
+    /// Show the logs of a node, or of the engines of an instance or a cache
     Logs(LogsArgs),
     /// Manage access keys of the API
     Keys(KeysArgs),
@@ -89,6 +93,21 @@ pub(crate) struct ShowArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl ShowArgs {
+    /// The region that was named, or all of the data folder.
+    pub(crate) fn follow_regions(&self) -> anyhow::Result<Vec<GatewayRegion>> {
+        let layout = self.data.layout()?;
+        layout.pick_region(self.region.clone())?;
+        let wanted = layout
+            .regions()
+            .into_iter()
+            .filter(|r| self.region.as_ref().is_none_or(|w| w == r));
+        wanted
+            .map(|r| GatewayRegion::follow(Identity::load(&layout.gateway_identity(&r))?))
+            .collect()
+    }
 }
 
 /// Options of `env`.
@@ -410,6 +429,7 @@ fn default_filter(command: &Command) -> EnvFilter {
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => commands::up(args).await?,
+        Command::Sentinels(args) => commands::show_sentinels(args).await?,
         Command::Status(args) => commands::show_status(args).await?,
         Command::Env(args) => commands::env(&args)?,
         Command::Zone(args) => commands::zone(args).await?,

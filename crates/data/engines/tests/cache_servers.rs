@@ -45,6 +45,7 @@ fn server(bed: &Bed, name: &str) -> Server {
             listen: SocketAddr::from(([127, 0, 0, 1], free_port())),
             tls: RedisTls::Off,
             primary: None,
+            cluster: None,
             inner_password: INNER.to_owned(),
             parameters: vec![("maxmemory".to_owned(), "64mb".to_owned())],
         },

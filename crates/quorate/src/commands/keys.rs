@@ -5,11 +5,9 @@ use serde::Serialize;
 
 use quorate_base::UnixMillis;
 use quorate_control::{Catalog, Txn};
-use quorate_region::Identity;
 
 use crate::access_keys::{self, AccessKeyRecord};
 use crate::cli::{KeysArgs, KeysCommand, ShowArgs};
-use crate::gateway::GatewayRegion;
 use crate::table::{print_json, print_table, say};
 
 #[derive(Serialize)]
@@ -28,21 +26,9 @@ pub(crate) async fn keys(args: KeysArgs) -> anyhow::Result<()> {
     }
 }
 
-fn regions(show: &ShowArgs) -> anyhow::Result<Vec<GatewayRegion>> {
-    let layout = show.data.layout()?;
-    layout.pick_region(None)?;
-    let wanted = layout
-        .regions()
-        .into_iter()
-        .filter(|r| show.region.as_ref().is_none_or(|w| w == r));
-    wanted
-        .map(|r| GatewayRegion::follow(Identity::load(&layout.gateway_identity(&r))?))
-        .collect()
-}
-
 async fn create(show: &ShowArgs) -> anyhow::Result<()> {
     let credentials = access_keys::generate();
-    for region in regions(show)? {
+    for region in show.follow_regions()? {
         let catalog = region.remote.catalog();
         // A further key belongs to the account of those that are there.
         let known = catalog.list::<AccessKeyRecord>().await?;
@@ -69,7 +55,7 @@ async fn create(show: &ShowArgs) -> anyhow::Result<()> {
 
 async fn list(show: &ShowArgs) -> anyhow::Result<()> {
     let mut rows: Vec<KeyRow> = Vec::new();
-    for region in regions(show)? {
+    for region in show.follow_regions()? {
         for stored in region.remote.catalog().list::<AccessKeyRecord>().await? {
             if !rows.iter().any(|row| row.access_key_id == stored.id) {
                 rows.push(KeyRow {
@@ -92,7 +78,7 @@ async fn list(show: &ShowArgs) -> anyhow::Result<()> {
 
 async fn delete(id: &str, show: &ShowArgs) -> anyhow::Result<()> {
     let mut found = false;
-    for region in regions(show)? {
+    for region in show.follow_regions()? {
         let catalog: Catalog = region.remote.catalog();
         let Some(stored) = catalog.read::<AccessKeyRecord>(id).await? else {
             continue;

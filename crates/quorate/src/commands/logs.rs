@@ -1,4 +1,4 @@
-//! `logs`: of nodes, and of instances' engines.
+//! `logs`: of nodes, and of the engines of instances and caches.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 
 use quorate_base::NodeId;
+use quorate_elasticache::agent::member_folder;
+use quorate_elasticache::model::Cache;
 use quorate_rds::model::Instance;
 use quorate_region::Identity;
 
@@ -56,7 +58,11 @@ async fn find(layout: &Layout, of: Option<&str>) -> anyhow::Result<Vec<(String, 
         for region in layout.regions() {
             let identity = Identity::load(&layout.gateway_identity(&region))?;
             let catalog = GatewayRegion::follow(identity)?.remote.catalog();
-            let Some(stored) = catalog.read::<Instance>(&id.to_lowercase()).await? else {
+            let id = id.to_lowercase();
+            if let Some(stored) = catalog.read::<Cache>(&id).await? {
+                logs.extend(cache_logs(layout, &stored.record));
+            }
+            let Some(stored) = catalog.read::<Instance>(&id).await? else {
                 continue;
             };
             for node in stored.record.topology.members.keys() {
@@ -70,6 +76,22 @@ async fn find(layout: &Layout, of: Option<&str>) -> anyhow::Result<Vec<(String, 
     }
     logs.retain(|(_, path)| path.exists());
     Ok(logs)
+}
+
+/// The log of each member of a cache.
+fn cache_logs(layout: &Layout, cache: &Cache) -> Vec<(String, PathBuf)> {
+    let mut logs = Vec::new();
+    for (shard, its) in &cache.topology.shards {
+        for (number, member) in &its.members {
+            let Some(node) = &member.node else {
+                continue;
+            };
+            let folder = member_folder(&cache.resource_id, *shard, *number);
+            let path = layout.node(node).join("caches").join(folder);
+            logs.push((node.to_string(), path.join("log/server.log")));
+        }
+    }
+    logs
 }
 
 /// Prints the last lines; returns where the log ended.

@@ -73,6 +73,16 @@ impl Lease {
         };
     }
 
+    /// What the next renewal reports.
+    ///
+    /// # Panics
+    /// When a holder of the lock has panicked.
+    #[must_use]
+    pub fn observed(&self) -> Observations {
+        let observed = self.shared.observed.lock();
+        observed.expect("no holder of the lock panics").clone()
+    }
+
     /// Renews at once rather than when it is due: something was observed that cannot wait.
     pub fn renew_now(&self) {
         self.shared.now.notify_one();

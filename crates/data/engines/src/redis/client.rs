@@ -1,7 +1,8 @@
-//! Questions and orders to a server, over its Unix socket.
+//! Questions and orders to a server: over its Unix socket, or over TCP to a server of another node.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
@@ -9,7 +10,12 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue,
     IntoConnectionInfo, RedisConnectionInfo, RedisError, ServerErrorKind,
 };
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio_rustls::TlsConnector;
 
 use super::info::ServerInfo;
 use crate::error::EngineError;
@@ -19,8 +25,20 @@ const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
 /// A connection to a server, made when it is needed and again when it broke.
 pub struct RedisClient {
-    client: Client,
+    way: Way,
     kept: Mutex<Option<MultiplexedConnection>>,
+}
+
+enum Way {
+    Plain(Box<Client>),
+    Tls(Box<TlsWay>),
+}
+
+/// A server that talks TLS alone, and only to who trusts the region.
+struct TlsWay {
+    at: SocketAddr,
+    login: RedisConnectionInfo,
+    connector: TlsConnector,
 }
 
 impl std::fmt::Debug for RedisClient {
@@ -35,19 +53,53 @@ impl RedisClient {
     /// # Errors
     /// [`EngineError::Redis`] when the address cannot be one.
     pub fn new(socket: PathBuf, account: &str, password: &str) -> Result<RedisClient, EngineError> {
-        let login = RedisConnectionInfo::default()
-            .set_username(account)
-            .set_password(password)
-            .set_skip_set_lib_name();
-        let client = ConnectionAddr::Unix(socket)
+        RedisClient::plain(ConnectionAddr::Unix(socket), account, password)
+    }
+
+    /// A client of the server that listens there, on this node or on another. Connects later. `ca_pem`: the region's root,
+    /// where the server talks TLS.
+    ///
+    /// # Errors
+    /// [`EngineError::Redis`] when the address cannot be one; [`EngineError::Unexpected`] when the root cannot be read.
+    pub fn remote(
+        at: SocketAddr,
+        ca_pem: Option<&str>,
+        account: &str,
+        password: &str,
+    ) -> Result<RedisClient, EngineError> {
+        let Some(ca_pem) = ca_pem else {
+            let address = ConnectionAddr::Tcp(at.ip().to_string(), at.port());
+            return RedisClient::plain(address, account, password);
+        };
+        let way = TlsWay {
+            at,
+            login: login(account, password),
+            connector: connector(ca_pem).map_err(|e| EngineError::Unexpected {
+                doing: String::from("read the region's root certificate"),
+                answer: e.to_string(),
+            })?,
+        };
+        Ok(RedisClient::by(Way::Tls(Box::new(way))))
+    }
+
+    fn plain(
+        address: ConnectionAddr,
+        account: &str,
+        password: &str,
+    ) -> Result<RedisClient, EngineError> {
+        let client = address
             .into_connection_info()
-            .map(|info| info.set_redis_settings(login))
+            .map(|info| info.set_redis_settings(login(account, password)))
             .and_then(Client::open)
             .map_err(EngineError::redis("open a client"))?;
-        Ok(RedisClient {
-            client,
+        Ok(RedisClient::by(Way::Plain(Box::new(client))))
+    }
+
+    fn by(way: Way) -> RedisClient {
+        RedisClient {
+            way,
             kept: Mutex::new(None),
-        })
+        }
     }
 
     async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
@@ -58,10 +110,16 @@ impl RedisClient {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(ANSWER_WAIT))
             .set_response_timeout(Some(ANSWER_WAIT));
-        let made = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
-        let made = made.await?;
+        let made = match &self.way {
+            Way::Plain(client) => {
+                client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await?
+            }
+            Way::Tls(way) => tokio::time::timeout(ANSWER_WAIT, way.connect(config))
+                .await
+                .unwrap_or_else(|_| Err(late()))?,
+        };
         *kept = Some(made.clone());
         Ok(made)
     }
@@ -87,17 +145,46 @@ impl RedisClient {
         asked.map_err(EngineError::redis(doing))
     }
 
+    /// Sends one command whose answer may take longer than others'.
+    ///
+    /// # Errors
+    /// As [`RedisClient::ask`].
+    pub(crate) async fn ask_within(
+        &self,
+        command: &Cmd,
+        doing: &str,
+        within: Duration,
+    ) -> Result<(), EngineError> {
+        let asked = async {
+            let mut connection = self.connection().await?;
+            connection.set_response_timeout(within);
+            command.query_async(&mut connection).await
+        };
+        let answer: Result<(), RedisError> = asked.await;
+        if let Err(e) = &answer
+            && (e.is_io_error() || e.is_unrecoverable_error())
+        {
+            *self.kept.lock().await = None;
+        }
+        answer.map_err(EngineError::redis(doing))
+    }
+
     /// Listens to these channels, on a connection of its own.
     ///
     /// # Errors
     /// [`EngineError::Redis`].
     pub(crate) async fn subscribe(&self, channels: &[&str]) -> Result<PubSub, EngineError> {
+        let Way::Plain(client) = &self.way else {
+            return Err(EngineError::Unexpected {
+                doing: String::from("SUBSCRIBE"),
+                answer: String::from("only a server's own socket is listened to"),
+            });
+        };
         let listen = async {
-            let mut connection = self.client.get_async_pubsub().await?;
+            let mut connection = client.get_async_pubsub().await?;
             connection.subscribe(channels).await?;
             Ok(connection)
         };
-        let late = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         tokio::time::timeout(ANSWER_WAIT, listen)
             .await
             .unwrap_or_else(|_| Err(late()))
@@ -183,6 +270,47 @@ impl RedisClient {
         let _: String = self.ask(&["BGSAVE", "SCHEDULE"]).await?;
         Ok(())
     }
+}
+
+impl TlsWay {
+    async fn connect(
+        &self,
+        config: AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let stream = TcpStream::connect(self.at).await?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::from(self.at.ip());
+        let stream = self.connector.connect(name, stream).await?;
+        let made = MultiplexedConnection::new_with_config(&self.login, Box::pin(stream), config);
+        let (connection, driver) = made.await?;
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+}
+
+fn login(account: &str, password: &str) -> RedisConnectionInfo {
+    RedisConnectionInfo::default()
+        .set_username(account)
+        .set_password(password)
+        .set_skip_set_lib_name()
+}
+
+fn connector(ca_pem: &str) -> Result<TlsConnector, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        let certificate = certificate.map_err(|e| rustls::Error::General(e.to_string()))?;
+        roots.add(certificate)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn late() -> RedisError {
+    RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))
 }
 
 /// Why a server is not ready.

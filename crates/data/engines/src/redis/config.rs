@@ -20,6 +20,16 @@ pub enum RedisTls {
     Only,
 }
 
+/// A server of a cluster that does not answer for so long is held for gone: its replicas then ask for votes.
+const CLUSTER_NODE_TIMEOUT_MS: u32 = 1_500;
+
+/// What a server of a cluster needs beside the rest. Its `nodes.conf` says whom it follows, not the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterMode {
+    /// Where the servers of the cluster talk to each other.
+    pub bus_port: u16,
+}
+
 /// What a server is configured with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisConfig {
@@ -27,8 +37,10 @@ pub struct RedisConfig {
     pub listen: SocketAddr,
     /// Transit encryption.
     pub tls: RedisTls,
-    /// Whom it follows; none for a primary.
+    /// Whom it follows; none for a primary, and in a cluster.
     pub primary: Option<SocketAddr>,
+    /// Whether it is one of a cluster. Needs version 7.0.
+    pub cluster: Option<ClusterMode>,
     /// The inner accounts' password: goes into the file (mode 0600), nowhere else.
     pub inner_password: String,
     /// Settings with their values (words), of parameter groups and of the node type; a name may come more than once.
@@ -78,6 +90,9 @@ impl RedisConfig {
         line("repl-diskless-sync-delay", &["0"])?;
         line("stop-writes-on-bgsave-error", &["no"])?;
         line("save", &SAVE_POINTS.split(' ').collect::<Vec<_>>())?;
+        if let Some(cluster) = &self.cluster {
+            self.cluster_lines(cluster, paths, &mut line)?;
+        }
         for (name, value) in &self.parameters {
             check_name(name)?;
             let words: Vec<&str> = value.split_whitespace().collect();
@@ -90,6 +105,36 @@ impl RedisConfig {
             )?;
         }
         Ok(file)
+    }
+
+    fn cluster_lines(
+        &self,
+        cluster: &ClusterMode,
+        paths: &RedisPaths,
+        line: &mut impl FnMut(&str, &[&str]) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        line("cluster-enabled", &["yes"])?;
+        line("cluster-config-file", &["nodes.conf"])?;
+        let timeout_ms = CLUSTER_NODE_TIMEOUT_MS.to_string();
+        line("cluster-node-timeout", &[&timeout_ms])?;
+        // The record says which shard a member is of, also when its shard has no slots.
+        line("cluster-allow-replica-migration", &["no"])?;
+        let (ip, port) = (self.listen.ip().to_string(), self.listen.port().to_string());
+        let bus_port = cluster.bus_port.to_string();
+        line("cluster-port", &[&bus_port])?;
+        line("cluster-announce-ip", &[&ip])?;
+        line("cluster-announce-bus-port", &[&bus_port])?;
+        match self.tls {
+            RedisTls::Off => line("cluster-announce-port", &[&port]),
+            RedisTls::Only => {
+                line("cluster-announce-tls-port", &[&port])?;
+                line("tls-cluster", &["yes"])?;
+                // The bus wants a client's certificate of whoever connects, whatever clients show.
+                let own = paths.client_tls();
+                line("tls-client-cert-file", &[&own.cert.to_string_lossy()])?;
+                line("tls-client-key-file", &[&own.key.to_string_lossy()])
+            }
+        }
     }
 }
 
@@ -141,6 +186,7 @@ mod tests {
             listen: "127.0.1.1:20001".parse().unwrap(),
             tls: RedisTls::Off,
             primary: None,
+            cluster: None,
             inner_password: String::from("inner"),
             parameters: Vec::new(),
         };
@@ -173,6 +219,22 @@ mod tests {
             "{file}"
         );
         assert!(file.contains("client-output \"normal\" \"\\\"b\\\"\" \"\\\\\"\n"));
+    }
+
+    #[test]
+    fn a_server_of_a_cluster_says_where_it_is_and_shows_a_certificate_on_the_bus() {
+        let bus_port = 10_001;
+        let file = render(|c| c.cluster = Some(ClusterMode { bus_port })).unwrap();
+        assert!(file.contains("\ncluster-enabled \"yes\"\n"), "{file}");
+        assert!(file.contains("\ncluster-announce-port \"20001\"\n"));
+        assert!(file.contains("\ncluster-port \"10001\"\n") && !file.contains("replicaof"));
+        let file = render(|c| {
+            c.cluster = Some(ClusterMode { bus_port });
+            c.tls = RedisTls::Only;
+        })
+        .unwrap();
+        assert!(file.contains("\ntls-cluster \"yes\"\ntls-client-cert-file \""));
+        assert!(file.contains("\ncluster-announce-tls-port \"20001\"\n"));
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! Owns the names of the inner accounts and what each may do. Must not know who should lead.
 //!
-//! Everything here reaches a server by its Unix socket, which only the engine's account and root can enter: so transit
-//! encryption needs no certificate on this side.
+//! A server of the own node is reached by its Unix socket, which only the engine's account and root can enter: so transit
+//! encryption needs no certificate on this side. Only who moves slots talks to a server of another node.
 
 mod access;
 mod client;
+mod cluster;
+mod cluster_orders;
 mod config;
 mod info;
 mod paths;
@@ -14,7 +16,9 @@ mod server;
 
 pub use access::{ClientUser, acl_file, restrict};
 pub use client::RedisClient;
-pub use config::{RedisConfig, RedisTls};
+pub use cluster::{ClusterNode, ClusterNodeId, SLOTS};
+pub use cluster_orders::{Promotion, SlotOrder};
+pub use config::{ClusterMode, RedisConfig, RedisTls};
 pub use info::{ReplicaInfo, ServerInfo};
 pub use paths::RedisPaths;
 pub use server::{RedisHost, RedisServer, RunningRedis};

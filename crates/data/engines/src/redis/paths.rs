@@ -3,7 +3,7 @@
 //! ```text
 //!   ROOT/server.conf     rendered at each start; a server rewrites it when Sentinel tells it to
 //!   ROOT/users.acl       accounts
-//!   ROOT/data/           the working folder: dump.rdb
+//!   ROOT/data/           the working folder: dump.rdb, nodes.conf of a cluster
 //!   ROOT/tls/            certificates
 //!   ROOT/log/server.log
 //! ```
@@ -88,6 +88,12 @@ impl RedisPaths {
         self.folder.tls("server")
     }
 
+    /// What the server of a cluster shows to the servers that it connects to.
+    #[must_use]
+    pub fn client_tls(&self) -> TlsFiles {
+        self.folder.tls("client")
+    }
+
     /// Makes the folders, owned by `account`, and checks that it can reach them.
     ///
     /// # Errors
@@ -103,6 +109,18 @@ impl RedisPaths {
     /// [`EngineError::Io`].
     pub fn write_tls(&self, account: &EngineAccount, pem: &TlsPem) -> Result<(), EngineError> {
         self.tls().write(account, pem)
+    }
+
+    /// Writes what the server of a cluster shows to the servers that it connects to.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`].
+    pub fn write_client_tls(
+        &self,
+        account: &EngineAccount,
+        pem: &TlsPem,
+    ) -> Result<(), EngineError> {
+        self.client_tls().write(account, pem)
     }
 
     /// Makes ready for a start: no process of an earlier run, and no socket.

@@ -8,9 +8,9 @@ use super::CLIENT_ACCOUNT;
 use crate::error::EngineError;
 use crate::redis::{AGENT_ACCOUNT, RedisPaths, RedisTls, SENTINEL_ACCOUNT, quoted, tls_lines};
 
-/// What a client of Sentinel may do, as Redis's documentation lists it, and nothing that changes anything.
+/// What a client of Sentinel may do, as Redis's documentation lists it, and INFO; nothing that changes anything.
 const CLIENT_RIGHTS: &str = "allchannels -@all +auth +client|getname +client|id +client|setname +command \
-    +hello +ping +role +subscribe +psubscribe +unsubscribe +punsubscribe +sentinel|get-master-addr-by-name \
+    +hello +info +ping +role +subscribe +psubscribe +unsubscribe +punsubscribe +sentinel|get-master-addr-by-name \
     +sentinel|master +sentinel|masters +sentinel|myid +sentinel|replicas +sentinel|sentinels +sentinel|slaves";
 
 /// What a Sentinel is started with.

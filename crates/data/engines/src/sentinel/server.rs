@@ -14,7 +14,8 @@ use crate::redis::{AGENT_ACCOUNT, RedisClient, RedisHost, RedisPaths, wait_ready
 
 /// Sentinel's own periods suit a primary that may be silent for 30 s. Here it asks servers for replicas and tells others of
 /// itself more often (by itself every 10 s and 2 s: so long it could promote nobody after it was told of a primary), pings and
-/// asks for other opinions more often than each second, and mistrusts its clock for 5 s rather than 30 s after a pause.
+/// asks for other opinions more often than each second, and promotes nobody for 2 s rather than 30 s after it was
+/// paused itself.
 const PERIODS: [&str; 10] = [
     "info-period",
     "1000",
@@ -25,7 +26,7 @@ const PERIODS: [&str; 10] = [
     "ask-period",
     "100",
     "tilt-period",
-    "5000",
+    "2000",
 ];
 /// What a Sentinel says when it holds another server for the primary.
 const TURNS: [&str; 1] = ["+switch-master"];

@@ -1,6 +1,6 @@
 //! What an agent works with: its node, the engines found on its host, its way to the catalog.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
@@ -18,11 +18,18 @@ use quorate_engines::{
 };
 use quorate_region::EngineIssuer;
 
-use crate::model::{Engine, EngineVersion, Host, WATCH_KEY, WatchReport, Watched};
+use crate::agent::driver::StepError;
+use crate::decide::cluster::bus_port;
+use crate::model::{Cache, Engine, EngineVersion, Host, WATCH_KEY, WatchReport, Watched};
 
 /// Engines listen on ports of this range: below the ports that systems give to outgoing connections.
 const ENGINE_PORTS: std::ops::Range<u16> = 20_000..30_000;
+/// Those of clusters: their buses have ports below, which are not to be those of nodes.
+const CLUSTER_ENGINE_PORTS: std::ops::Range<u16> = 20_000..27_000;
 const PORT_TRIES: u32 = 200;
+
+/// The name in the certificates that engines of a cluster show to each other.
+const CLUSTER_BUS: &str = "cluster-bus";
 
 /// What an agent goes by.
 #[derive(Debug, Clone)]
@@ -146,15 +153,44 @@ impl AgentHost {
         })
     }
 
-    /// A port on which nothing listens.
-    pub(crate) fn free_port(&self) -> Result<u16, EngineError> {
-        let ip = self.config.engine_ip;
-        let mut random = rand::rng();
-        let tried = (0..PORT_TRIES).map(|_| random.random_range(ENGINE_PORTS));
-        let mut free = tried.filter(|port| TcpListener::bind((ip, *port)).is_ok());
-        free.next().ok_or(EngineError::PortInUse {
-            address: SocketAddr::new(ip, ENGINE_PORTS.start),
+    /// What the engine of a cluster shows to the engines that it connects to.
+    pub(crate) fn client_certificates(&self) -> Result<TlsPem, EngineError> {
+        let failed = |e| EngineError::io("make a certificate")(std::io::Error::other(e));
+        let issued = self.issuer.client(CLUSTER_BUS).map_err(failed)?;
+        Ok(TlsPem {
+            cert: issued.chain_pem,
+            key: issued.key_pem,
+            ca: issued.root_pem,
         })
+    }
+
+    /// A port on which nothing listens, and that no member here has that is down at the moment: other engines of its
+    /// cluster would take a stranger there for it. With a free one for the bus of a cluster.
+    pub(crate) fn free_port(&self, cluster_mode: bool) -> Result<u16, StepError> {
+        let ip = self.config.engine_ip;
+        let mut taken = BTreeSet::new();
+        for cache in self.catalog.view().list::<Cache>()? {
+            let shards = cache.record.topology.shards.values();
+            let members = shards.flat_map(|shard| shard.members.values());
+            taken.extend(members.filter_map(|member| member.address));
+        }
+        let ports = if cluster_mode {
+            CLUSTER_ENGINE_PORTS
+        } else {
+            ENGINE_PORTS
+        };
+        let free = |port: u16| TcpListener::bind((ip, port)).is_ok();
+        let fits = |port: &u16| {
+            !taken.contains(&SocketAddr::new(ip, *port))
+                && free(*port)
+                && (!cluster_mode || free(bus_port(*port)))
+        };
+        let mut random = rand::rng();
+        let mut tried = (0..PORT_TRIES).map(|_| random.random_range(ports.clone()));
+        let found = tried.find(fits).ok_or(EngineError::PortInUse {
+            address: SocketAddr::new(ip, ports.start),
+        });
+        Ok(found?)
     }
 
     /// Where this node's Sentinels say that a cache's primary is.

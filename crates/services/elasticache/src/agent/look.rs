@@ -17,13 +17,16 @@ pub(crate) struct MemberId {
     pub(crate) member: MemberNumber,
 }
 
+/// The name of a member's folder among those of its node's agent.
+#[must_use]
+pub fn member_folder(resource_id: &str, shard: ShardNumber, member: MemberNumber) -> String {
+    format!("{resource_id}-{:04}-{:03}", shard.0, member.0)
+}
+
 impl MemberId {
     /// The name of its folder.
     pub(crate) fn folder(&self) -> String {
-        format!(
-            "{}-{:04}-{:03}",
-            self.resource_id, self.shard.0, self.member.0
-        )
+        member_folder(&self.resource_id, self.shard, self.member)
     }
 
     /// The member that a folder's name tells of.

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use quorate_base::UnixMillis;
 use quorate_control::Stored;
 use quorate_engines::memcached::{MemcachedConfig, MemcachedServer};
-use quorate_engines::redis::{RedisConfig, RedisPaths, RedisServer, RedisTls};
+use quorate_engines::redis::{ClusterMode, RedisConfig, RedisPaths, RedisServer, RedisTls};
 use quorate_engines::{EngineError, ExitKind, Limits};
 
+use crate::agent::cluster::{ClusterNotes, Tended};
 use crate::agent::driver::{Progress, StepError};
 use crate::agent::engine::{Engine, Process};
 use crate::agent::host::AgentHost;
@@ -20,6 +21,7 @@ use crate::agent::restore::begins_with;
 use crate::agent::snapshot::Taking;
 use crate::agent::wanted;
 use crate::catalogue::Directive;
+use crate::decide::cluster::{bus_port, wait_to_start};
 use crate::decide::member::{EngineFacts, MemberFacts, MemberStep};
 use crate::model::{
     Cache, CacheKind, Desired, Engine as EngineKind, EngineState, Member as MemberRecord,
@@ -44,6 +46,7 @@ pub(crate) struct Member {
     /// Since when the engine's role is not the record's.
     contradicts_since: Option<Instant>,
     told: Option<MemberReport>,
+    pub(crate) cluster: ClusterNotes,
 }
 
 impl Member {
@@ -59,6 +62,7 @@ impl Member {
             down_since: Instant::now(),
             contradicts_since: None,
             told: None,
+            cluster: ClusterNotes::default(),
         }
     }
 
@@ -74,6 +78,7 @@ impl Member {
         self.engine = None;
         self.down_since = Instant::now();
         self.contradicts_since = None;
+        self.cluster = ClusterNotes::default();
     }
 
     /// Asks the engine how it is; what is next is decided on that.
@@ -116,7 +121,8 @@ impl Member {
                     }
                 ),
             outdated: self.root.exists() && !marker.as_ref().is_some_and(lives),
-            alone: cache.record.kind == CacheKind::Memcached,
+            // The engines of a cluster say among themselves who follows whom.
+            alone: cache.record.kind == CacheKind::Memcached || settings.cluster_mode,
             is_primary,
             primary,
             own: record.address,
@@ -151,7 +157,13 @@ impl Member {
         match step {
             MemberStep::Leave => return self.leave(cache).await,
             MemberStep::Discard => self.discard().await?,
-            MemberStep::Start(primary) => self.start(cache, shard, record, primary).await?,
+            MemberStep::Start(primary) => {
+                if let Some(why) = self.wait_for_cluster(&cache.record, shard, record)? {
+                    self.tell(shard, EngineState::Down, Some(why.to_owned()));
+                    return Ok(Progress::Waiting);
+                }
+                self.start(cache, shard, record, primary).await?;
+            }
             MemberStep::Stop => self.end_engine().await?,
             MemberStep::Replicate(primary) => {
                 if let Some(engine) = &mut self.engine
@@ -180,6 +192,21 @@ impl Member {
         self.discard().await?;
         self.forget();
         Ok(Progress::Gone)
+    }
+
+    /// What a member of a cluster waits for before it starts.
+    fn wait_for_cluster(
+        &self,
+        cache: &Cache,
+        shard: &Shard,
+        record: &MemberRecord,
+    ) -> Result<Option<&'static str>, EngineError> {
+        if !cache.settings.cluster_mode {
+            return Ok(None);
+        }
+        let may_lack = may_lack(record, Marker::read(&self.root)?.as_ref());
+        let down_ms = millis(self.down_since);
+        Ok(wait_to_start(shard, self.id.member, may_lack, down_ms))
     }
 
     async fn leave(&mut self, cache: &Stored<Cache>) -> Result<Progress, StepError> {
@@ -240,11 +267,13 @@ impl Member {
         primary: Option<SocketAddr>,
     ) -> Result<(), StepError> {
         self.tell(shard, EngineState::Starting, None);
-        let listen = self.settle(record)?;
+        let cluster_mode = cache.record.settings.cluster_mode;
+        let listen = self.settle(record, cluster_mode)?;
         let directives = wanted::directives(self.host.catalog.view(), &cache.record)?;
         let is_whole = !may_lack(record, Marker::read(&self.root)?.as_ref());
         self.note_whole(false)?;
-        let restores = begins_with(&cache.record, record, primary);
+        let leads = primary.is_none() && shard.primary == Some(self.id.member);
+        let restores = begins_with(&cache.record, record, leads);
         if let Some(name) = restores
             && !self.restore(cache, name).await?
         {
@@ -262,7 +291,7 @@ impl Member {
         let (process, acl) = match started {
             Err(StepError::Engine(EngineError::PortInUse { .. })) => {
                 // Somebody else has the port: the next start gets another.
-                let port = self.host.free_port()?;
+                let port = self.host.free_port(cluster_mode)?;
                 Marker::new(record.incarnation, port).write(&self.root)?;
                 return Ok(());
             }
@@ -285,12 +314,12 @@ impl Member {
     }
 
     /// Makes the folder; says where the engine listens, for the life of the member.
-    fn settle(&self, record: &MemberRecord) -> Result<SocketAddr, StepError> {
+    fn settle(&self, record: &MemberRecord, cluster_mode: bool) -> Result<SocketAddr, StepError> {
         self.paths()?.prepare(&self.host.account)?;
         let port = match Marker::read(&self.root)? {
             Some(marker) if marker.incarnation == record.incarnation => marker.port,
             _ => {
-                let port = self.host.free_port()?;
+                let port = self.host.free_port(cluster_mode)?;
                 Marker::new(record.incarnation, port).write(&self.root)?;
                 port
             }
@@ -314,6 +343,10 @@ impl Member {
         let paths = self.paths()?;
         let tls = if settings.transit_encryption {
             paths.write_tls(&self.host.account, &self.host.certificates()?)?;
+            if settings.cluster_mode {
+                let shown = self.host.client_certificates()?;
+                paths.write_client_tls(&self.host.account, &shown)?;
+            }
             RedisTls::Only
         } else {
             RedisTls::Off
@@ -324,6 +357,9 @@ impl Member {
             listen,
             tls,
             primary,
+            cluster: settings.cluster_mode.then(|| ClusterMode {
+                bus_port: bus_port(listen.port()),
+            }),
             inner_password: cache.inner_password.clone(),
             parameters: pairs.collect(),
         };
@@ -405,10 +441,20 @@ impl Member {
                 self.note_started(cache, listen, started).await?;
             }
         }
-        self.hand_over(cache, shard).await?;
+        let mut joins = false;
+        if cache.record.settings.cluster_mode {
+            match self.tend_cluster(cache, shard).await? {
+                Tended::Busy => return Ok(Progress::Done),
+                Tended::Joins => joins = true,
+                Tended::Formed => {}
+            }
+        } else {
+            self.hand_over(cache, shard).await?;
+        }
         self.take_snapshot(cache, shard).await?;
         let detail = self.apply(&cache.record).await?;
         let state = match self.engine.as_ref().and_then(|e| e.info.as_ref()) {
+            _ if joins => EngineState::Starting,
             Some(info) if info.replica.is_some() => EngineState::Following,
             _ => EngineState::Leading,
         };
@@ -464,12 +510,14 @@ impl Member {
                 }),
             offset: info.map_or(0, |info| info.offset),
             memory_bytes: info.map_or(0, |info| info.memory_bytes),
+            primary_lost: self.cluster.primary_lost,
             detail,
         };
         let urgent = self.told.as_ref().is_none_or(|told| {
             told.engine != report.engine
                 || told.link.map(|l| l.up) != report.link.map(|l| l.up)
                 || told.started != report.started
+                || told.primary_lost != report.primary_lost
         });
         let key = MemberReport::key(&self.id.resource_id, self.id.shard, self.id.member);
         let bytes = serde_json::to_vec(&report).expect("reports are plain data");

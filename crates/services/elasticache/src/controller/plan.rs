@@ -2,6 +2,7 @@
 
 use quorate_control::{Endpoint, Stored, Txn};
 
+use crate::controller::cluster::plan_cluster;
 use crate::controller::endpoints::plan_endpoints;
 use crate::controller::modify::{plan_modification, plan_order};
 use crate::controller::replace::plan_replacement;
@@ -12,10 +13,12 @@ use crate::decide::status::decide_status;
 use crate::events::tell;
 use crate::model::{Cache, Desired, MemberNumber, Shard, ShardNumber};
 
-/// One change: the transaction and, for the log, what it is.
-pub(crate) struct Plan {
-    pub(crate) txn: Txn,
-    pub(crate) what: String,
+/// One change.
+pub struct Plan {
+    /// What makes it.
+    pub txn: Txn,
+    /// What it is, for the log.
+    pub what: String,
 }
 
 /// The first change that is due to a cache, if any is.
@@ -28,6 +31,7 @@ pub(crate) fn plan_cache(world: &World, stored: &Stored<Cache>) -> Option<Plan> 
     }
     plan_place(world, stored)
         .or_else(|| plan_replacement(world, stored))
+        .or_else(|| plan_cluster(world, stored))
         .or_else(|| plan_order(world, stored))
         .or_else(|| plan_modification(world, stored))
         .or_else(|| plan_endpoints(world, stored))

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_base::{NodeId, UnixMillis};
-use quorate_control::{CatalogError, Replica, Sessions};
+use quorate_control::{Catalog, CatalogError, Replica, Sessions};
 
-use crate::controller::plan::plan_cache;
+use crate::controller::plan::{Plan, plan_cache};
 use crate::controller::world::World;
 use crate::events;
 use crate::model::Cache;
@@ -88,12 +88,8 @@ async fn look_once(
     config: &ControllerConfig,
 ) -> Result<bool, CatalogError> {
     let term = sessions.term;
-    let world = World::look(&replica.catalog(), sessions, silent_since, config)?;
     let mut changed = false;
-    for stored in &world.caches {
-        let Some(plan) = plan_cache(&world, stored) else {
-            continue;
-        };
+    for plan in plan_changes(&replica.catalog(), sessions, silent_since, config)? {
         match replica.commit_in_term(term, plan.txn).await {
             Ok(_) => {
                 tracing::info!(decision = %plan.what, "decided");
@@ -105,4 +101,20 @@ async fn look_once(
         }
     }
     Ok(changed)
+}
+
+/// The next change that each cache is due, if it is due any, as the catalog and the sessions are. `silent_since`: when each
+/// node without a session was first seen to be so.
+///
+/// # Errors
+/// As the catalog.
+pub fn plan_changes(
+    catalog: &Catalog,
+    sessions: Sessions,
+    silent_since: &BTreeMap<NodeId, UnixMillis>,
+    config: &ControllerConfig,
+) -> Result<Vec<Plan>, CatalogError> {
+    let world = World::look(catalog, sessions, silent_since, config)?;
+    let caches = world.caches.iter();
+    Ok(caches.filter_map(|c| plan_cache(&world, c)).collect())
 }

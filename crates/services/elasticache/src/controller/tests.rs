@@ -85,6 +85,7 @@ impl Region {
             }),
             offset: 0,
             memory_bytes: 0,
+            primary_lost: false,
             detail: None,
         }
     }

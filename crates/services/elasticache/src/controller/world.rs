@@ -8,7 +8,10 @@ use quorate_control::{Catalog, CatalogError, Endpoint, Session, Sessions, Stored
 use crate::controller::ControllerConfig;
 use crate::decide::endpoints::{Sight, Sights};
 use crate::decide::placement::NodeFacts;
-use crate::model::{Cache, Engine, Host, MemberReport, Snapshot, WATCH_KEY, WatchReport, Watched};
+use crate::model::{
+    Cache, Engine, Host, Member, MemberNumber, MemberReport, ShardNumber, Snapshot, WATCH_KEY,
+    WatchReport, Watched,
+};
 
 /// The catalog and the sessions at one moment.
 pub(crate) struct World {
@@ -57,6 +60,20 @@ impl World {
         since.map_or(0, |since| self.now.millis_since(*since))
     }
 
+    /// What a member's agent reports of it, while its node is alive.
+    pub(crate) fn report(
+        &self,
+        cache: &Cache,
+        shard: ShardNumber,
+        number: MemberNumber,
+        member: &Member,
+    ) -> Option<MemberReport> {
+        let session = self.sessions.get(member.node.as_ref()?)?;
+        let key = MemberReport::key(&cache.resource_id, shard, number);
+        let bytes = session.observed.get(&key).filter(|_| session.alive)?;
+        serde_json::from_slice(bytes).ok()
+    }
+
     /// What is known of a cache's members.
     pub(crate) fn sights(&self, cache: &Cache) -> Sights {
         let mut sights = Sights::new();
@@ -66,13 +83,12 @@ impl World {
                 let Some(node) = &member.node else {
                     continue;
                 };
-                let session = self.sessions.get(node).filter(|session| session.alive);
-                let sight = session.map_or(Sight::Away, |session| {
-                    let key = MemberReport::key(&cache.resource_id, at.0, at.1);
-                    let observed = session.observed.get(&key);
-                    let report = observed.and_then(|bytes| serde_json::from_slice(bytes).ok());
-                    report.as_ref().map_or(Sight::Down, Sight::of)
-                });
+                let report = self.report(cache, at.0, at.1, member);
+                let sight = match report {
+                    _ if !self.is_alive(node) => Sight::Away,
+                    Some(report) => Sight::of(&report),
+                    None => Sight::Down,
+                };
                 sights.insert(at, sight);
             }
         }

@@ -72,8 +72,12 @@ pub fn is_guarded(cache: &Cache, seen: &[Watched]) -> bool {
 #[must_use]
 pub fn decide_status(cache: &Cache, sights: &Sights, seen: &[Watched]) -> Option<StatusMove> {
     let shards = || cache.topology.shards.values();
-    let handed_over = shards().any(|shard| shard.coordinated.is_some());
+    let handed_over = shards().any(|shard| shard.coordinated.is_some() || shard.takeover.is_some());
+    let resharding = shards().any(|shard| {
+        shard.slots_wanted.is_some() || (cache.settings.cluster_mode && shard.slots.is_empty())
+    });
     let busy = handed_over
+        || resharding
         || !cache.orders.is_empty()
         || !unsettled(cache, sights).is_empty()
         || !is_guarded(cache, seen);
@@ -209,6 +213,24 @@ mod tests {
         assert!(decide_status(&cache, &sights, &guards()).is_some());
         cache.orders.push(crate::model::Order::TestFailover(SHARD));
         assert_eq!(decide_status(&cache, &sights, &guards()), None);
+    }
+
+    #[test]
+    fn a_cluster_is_available_once_no_slot_is_to_move() {
+        let mut cache = fixture::cache(2);
+        cache.status = Status::Modifying;
+        cache.settings.cluster_mode = true;
+        let sights = sights(&cache);
+        assert_eq!(decide_status(&cache, &sights, &[]), None, "no slots yet");
+        let all = vec![crate::model::SlotRange {
+            first: 0,
+            last: 16_383,
+        }];
+        let shard = cache.topology.shards.get_mut(&SHARD).unwrap();
+        (shard.slots, shard.slots_wanted) = (all.clone(), Some(all));
+        assert_eq!(decide_status(&cache, &sights, &[]), None);
+        cache.topology.shards.get_mut(&SHARD).unwrap().slots_wanted = None;
+        assert!(decide_status(&cache, &sights, &[]).is_some());
     }
 
     #[test]

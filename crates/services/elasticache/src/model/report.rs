@@ -23,6 +23,9 @@ pub struct MemberReport {
     pub offset: u64,
     /// Bytes of memory that it uses.
     pub memory_bytes: u64,
+    /// Of a cluster's replica that has all that its primary had: whether its engine holds that one for gone.
+    #[serde(default)]
+    pub primary_lost: bool,
     /// What is being done, or what is wrong, in a sentence.
     pub detail: Option<String>,
 }

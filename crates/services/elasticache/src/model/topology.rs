@@ -47,6 +47,12 @@ pub struct Shard {
     pub last_member: u16,
     /// A change of primary without loss that is under way.
     pub coordinated: Option<Coordinated>,
+    /// With cluster mode: the replica that is to lead without a vote, as too many primaries are gone for one.
+    #[serde(default)]
+    pub takeover: Option<MemberNumber>,
+    /// With cluster mode: the slots that it is to serve in the end, while slots move between shards.
+    #[serde(default)]
+    pub slots_wanted: Option<Vec<SlotRange>>,
 }
 
 /// A change of primary without loss: Sentinels let go, then the primary hands over.

@@ -12,6 +12,7 @@ use quorate_engines::redis::RedisTls;
 use quorate_engines::sentinel::{RunningSentinel, SentinelEvents, WatchedMaster, Watching};
 
 use crate::agent::driver::StepError;
+use crate::agent::election::Election;
 use crate::agent::host::AgentHost;
 use crate::agent::member::is_watched;
 use crate::model::{Cache, Desired, MemberState, Shard, ShardNumber, Watched};
@@ -161,7 +162,15 @@ impl Keeper {
                     down: master.down,
                 };
                 self.host.note_election(&master.name, master.address, seen);
-                self.take_over(wanted, master).await?;
+                let shard = wanted.cache.record.topology.shards.get(&wanted.shard);
+                if let Some(leader) = shard.and_then(|shard| shard.member_at(master.address)) {
+                    let election = Election {
+                        shard: wanted.shard,
+                        leader,
+                        config_epoch: master.config_epoch,
+                    };
+                    self.host.take_over(&wanted.cache, election).await?;
+                }
                 self.test_failover(sentinel, wanted).await?;
             }
         }

@@ -3,7 +3,6 @@
 //!
 //! Invariant: a Sentinel's word is taken over only when its configuration epoch is above the record's `elected`.
 
-mod election;
 mod keeper;
 mod orders;
 mod process;

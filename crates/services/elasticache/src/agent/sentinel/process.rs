@@ -42,7 +42,7 @@ impl Keeper {
         let port = match Marker::read(&root)? {
             Some(marker) => marker.port,
             None => {
-                let port = host.free_port()?;
+                let port = host.free_port(false)?;
                 Marker::new(0, port).write(&root)?;
                 port
             }
@@ -64,7 +64,7 @@ impl Keeper {
             .start(config, START_TIMEOUT)
             .await;
         if let Err(EngineError::PortInUse { .. }) = &started {
-            Marker::new(0, host.free_port()?).write(&root)?;
+            Marker::new(0, host.free_port(false)?).write(&root)?;
         }
         let started = started?;
         self.tell(listen, passwords.client).await?;

@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+import redis
 from botocore.exceptions import ClientError
 
 from harness import processes
@@ -150,6 +151,41 @@ def test_a_lone_node_is_restored_from_its_snapshot(caches):
     for cluster in ("lone", "lone-too"):
         caches.api.delete_cache_cluster(CacheClusterId=cluster)
     delete_snapshot(caches, "lone-1")
+
+
+def cluster_of(caches, group):
+    endpoint = caches.group(group)["ConfigurationEndpoint"]
+    return redis.RedisCluster(host=endpoint["Address"], port=endpoint["Port"], decode_responses=True)
+
+
+def test_every_shard_of_a_group_with_cluster_mode_is_taken_and_restored(caches):
+    shards = {"NumNodeGroups": 3, "ReplicasPerNodeGroup": 1}
+    try:
+        caches.create_group("wide", replicas=1, **shards)
+    except ClientError as error:
+        if "not offered here yet" in str(error):
+            pytest.skip(f"the API has no cluster mode: {error}")
+        raise
+    client = cluster_of(caches, "wide")
+    for at in range(KEYS):
+        client.set(f"k:{at}", f"v{at}")
+    caches.api.create_snapshot(SnapshotName="wide-1", ReplicationGroupId="wide")
+    taken = wait_taken(caches, "wide-1")
+    groups = [node["NodeGroupConfiguration"] for node in taken["NodeSnapshots"]]
+    assert [group["NodeGroupId"] for group in groups] == ["0001", "0002", "0003"]
+    assert all(group["Slots"] for group in groups)
+    caches.wait_group("wide")
+    caches.delete_group("wide")
+    caches.create_group("wide-again", replicas=1, SnapshotName="wide-1", **shards)
+    client = cluster_of(caches, "wide-again")
+    assert [client.get(f"k:{at}") for at in range(KEYS)] == [f"v{at}" for at in range(KEYS)]
+    client.set("k:0", "written")
+    caches.delete_group("wide-again")
+    caches.create_group("narrow", replicas=1, SnapshotName="wide-1", wait=False, **{**shards, "NumNodeGroups": 2})
+    until(lambda: caches.group("narrow")["Status"] == "create-failed", TAKEN_S, "the group has failed")
+    assert any("keys are not spread anew" in event for event in caches.events("narrow"))
+    caches.delete_group("narrow")
+    delete_snapshot(caches, "wide-1")
 
 
 def test_a_snapshot_that_is_not_there_is_refused(caches):
