@@ -7,7 +7,7 @@ use quorate_elasticache::model::{
     ShardNumber, WATCH_KEY, WatchReport,
 };
 
-use super::{ResourceStatus, SentinelStatus, word};
+use super::region::{ResourceStatus, SentinelStatus, word};
 
 /// The members of a cache.
 pub(super) fn members<'a>(

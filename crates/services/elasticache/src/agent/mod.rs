@@ -18,6 +18,8 @@ mod restore;
 mod run;
 mod sentinel;
 mod snapshot;
+mod start;
+mod supervise;
 mod wanted;
 
 pub use host::{AgentConfig, AgentHost, Installs};
