@@ -494,7 +494,8 @@ impl Member {
                 }),
             offset: info.map_or(0, |info| info.offset),
             memory_bytes: info.map_or(0, |info| info.memory_bytes),
-            primary_lost: self.cluster.primary_lost,
+            primary_lost: self.cluster.lost_since.is_some(),
+            primary_lost_ms: self.cluster.lost_since.map_or(0, millis),
             detail,
         };
         let urgent = self.told.as_ref().is_none_or(|told| {
