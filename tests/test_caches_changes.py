@@ -1,5 +1,10 @@
 """Changes to running Redis groups: replicas, node types, users, parameters, replacement; what is refused."""
 
+import re
+import shutil
+import subprocess
+import tempfile
+
 import pytest
 import redis
 
@@ -10,9 +15,26 @@ from harness.poll import until
 PASSWORDS = ["a-password-of-16-letters"]
 
 
+NEWER = "7.9.9"
+
+
 @pytest.fixture(scope="module")
-def region(make_region):
-    region = make_region(nodes_per_zone=2, cache_replace_after_ms=3_000)
+def newer(tmp_path_factory):
+    """A folder with a server that says it is of a newer version: the installed one, by another name."""
+    folder = tmp_path_factory.mktemp("newer")
+    program = folder / "redis-server"
+    version = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
+    told = re.sub(r"v=[0-9.]+", f"v={NEWER}", version).strip()
+    program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{told}" && exit\nexec {shutil.which("redis-server")} "$@"\n')
+    for path in [program, folder, *folder.parents]:
+        if str(path).startswith(tempfile.gettempdir() + "/"):
+            path.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def region(make_region, newer):
+    region = make_region(nodes_per_zone=2, cache_replace_after_ms=3_000, cache_bin_dirs=[str(newer)])
     region.start()
     return region
 
@@ -24,7 +46,12 @@ def caches(region):
 
 @pytest.fixture(scope="module")
 def carts(caches):
-    return caches.create_group("carts", replicas=1)
+    return caches.create_group("carts", replicas=1, EngineVersion=installed())
+
+
+def installed():
+    told = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
+    return re.search(r"v=([0-9.]+)", told).group(1)
 
 
 def members(caches, identifier="carts"):
@@ -67,6 +94,22 @@ def test_a_primary_that_is_rebooted_loses_nothing(caches, carts):
         caches.wait_group("carts")
         ledger.wait_for_more()
     assert ledger.lost() == []
+
+
+def test_an_upgrade_goes_from_member_to_member_and_loses_nothing(caches):
+    group = caches.create_group("upgraded", EngineVersion=installed())
+    with CacheLedger(primary_of(group)) as ledger:
+        caches.api.modify_replication_group(ReplicationGroupId="upgraded", EngineVersion=NEWER, ApplyImmediately=True)
+        until(lambda: caches.cluster(group["MemberClusters"][0])["EngineVersion"] == NEWER, 60, "the version is newer")
+        caches.wait_group("upgraded")
+        ledger.wait_for_more()
+        silence = max(later - earlier for earlier, later in zip(ledger.times, ledger.times[1:]))
+    print(f"{len(ledger.acknowledged)} writes, longest pause {silence:.2f} s, errors {dict(ledger.errors)}")
+    assert ledger.lost() == []
+    endpoints = [m["ReadEndpoint"] for m in members(caches, "upgraded")]
+    assert all(connect(e).info("server")["uptime_in_seconds"] < 60 for e in endpoints)
+    assert not [m for m in caches.events("upgraded") if m.startswith("Failover")], "no election was needed"
+    caches.delete_group("upgraded")
 
 
 def test_a_parameter_reaches_running_engines(caches, carts):

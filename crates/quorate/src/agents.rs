@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use quorate_archive::Archive;
 use quorate_control::{Catalog, Lease};
 use quorate_engines::{EngineAccount, EngineError, find_memcached, find_postgres, find_redis};
 use quorate_rds::events::ResourceOwner;
@@ -48,6 +49,7 @@ pub(crate) fn cache_agent(
     own: &Own,
     catalog: &Catalog,
     lease: &Lease,
+    archive: Option<Archive>,
 ) -> anyhow::Result<Arc<quorate_elasticache::agent::AgentHost>> {
     let agent = quorate_elasticache::agent::AgentConfig {
         node: own.info.id.clone(),
@@ -62,14 +64,31 @@ pub(crate) fn cache_agent(
         redis: found(find_redis(folders), "no Redis or Valkey")?,
         memcached: found(find_memcached(folders), "no Memcached")?,
     };
-    Ok(Arc::new(quorate_elasticache::agent::AgentHost::new(
+    let host = quorate_elasticache::agent::AgentHost::new(
         agent,
         catalog.clone(),
         lease.clone(),
         issuer(own)?,
         engine_account(folder, config)?,
         installs,
-    )))
+    );
+    Ok(Arc::new(host.with_archive(archive)))
+}
+
+/// The archive for snapshots. A node whose archive cannot be used runs all the same, as its databases need none; snapshots
+/// then fail, and say so.
+pub(crate) fn open_archive(config: &Config) -> Option<Archive> {
+    let Some(archive) = &config.archive else {
+        tracing::warn!("no archive is configured: this node can take and restore no snapshots");
+        return None;
+    };
+    match Archive::open(archive) {
+        Ok(archive) => Some(archive),
+        Err(e) => {
+            tracing::error!(error = %e, "this node can take and restore no snapshots");
+            None
+        }
+    }
 }
 
 fn engine_account(folder: &Path, config: &Config) -> anyhow::Result<EngineAccount> {

@@ -361,6 +361,9 @@ pub(crate) struct NodeArgs {
     /// The node's own folder, in place of a data folder
     #[arg(long, hide = true)]
     pub(crate) folder: Option<PathBuf>,
+    /// Folder for snapshots and backups where the configuration names no archive
+    #[arg(long, hide = true)]
+    pub(crate) archive: Option<PathBuf>,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     pub(crate) child: bool,

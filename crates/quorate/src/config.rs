@@ -52,7 +52,8 @@ pub(crate) struct Config {
     /// How long a node may stay away before its members of caches go elsewhere.
     pub(crate) cache_replace_after_ms: u64,
     /// Where snapshots and backups are kept: `folder = "/srv/quorate"`, or a table `[archive.s3]`. Without one it is the
-    /// folder `archive` in the data folder. Every node of a region must reach the same archive, and may write there.
+    /// folder `archive` in the data folder of `quorate up`; nodes that run without `quorate up` have none, and snapshots
+    /// fail there. Every node of a region must reach the same archive, and may write there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) archive: Option<ArchiveConfig>,
 }

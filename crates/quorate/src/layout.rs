@@ -4,6 +4,7 @@
 //! DATA/
 //!   up.lock, up.sock, up.json     the running `quorate up`: lock, control socket, addresses
 //!   credentials                   the first access key (secret)
+//!   archive/                      snapshots, unless the configuration names another archive
 //!   regions/us-east-1/
 //!     region.json                 the nodes that the region was laid out with
 //!     ca                          the region's certificate authority (secret)
@@ -65,6 +66,10 @@ impl Layout {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.root.join("up.sock")
+    }
+
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.root.join("archive")
     }
 
     pub(crate) fn region(&self, region: &RegionName) -> PathBuf {

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use quorate_archive::Archive;
 use quorate_base::UnixMillis;
 use quorate_consensus::{GroupConfig, Voter};
 use quorate_control::{Catalog, Lease, NodeRecord, Remote, Replica, Txn};
@@ -17,7 +18,7 @@ use quorate_rds::events::ResourceOwner;
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{Identity, NodeInfo, PeerRole, RegionMap};
 
-use crate::agents::{cache_agent, rds_agent};
+use crate::agents::{cache_agent, open_archive, rds_agent};
 use crate::config::Config;
 use crate::region_setup::make_open_folder;
 
@@ -134,7 +135,8 @@ pub(crate) async fn run(
     };
     let rds = rds_agent(&folder, &config, &own, &owner, &catalog, &lease)?;
     rds.route(&mut router);
-    let caches = cache_agent(&folder, &config, &own, &catalog, &lease)?;
+    let archive = open_archive(&config);
+    let caches = cache_agent(&folder, &config, &own, &catalog, &lease, archive.clone())?;
     let dynamodb = own.open_dynamodb(&folder, &config, &catalog).await?;
     dynamodb.route(&mut router);
     let mut tasks = JoinSet::new();
@@ -149,7 +151,7 @@ pub(crate) async fn run(
     tasks.spawn(async move { keeper.keep(keeper_id, voters, caller, view).await });
     tasks.spawn(dynamodb.clone().run(stop.clone()));
     if let Some(replica) = &replica {
-        spawn_controllers(&mut tasks, replica, &config, owner);
+        spawn_controllers(&mut tasks, replica, &config, owner, archive);
     }
     tokio::select! {
         () = register(&catalog, &own.info) => {}
@@ -182,6 +184,7 @@ fn spawn_controllers(
     replica: &Arc<Replica>,
     config: &Config,
     owner: ResourceOwner,
+    archive: Option<Archive>,
 ) {
     tasks.spawn(quorate_dynamodb::controller::run_controller(
         replica.clone(),
@@ -202,6 +205,10 @@ fn spawn_controllers(
             replace_after_ms: config.cache_replace_after_ms,
             endpoint_address: config.endpoint_address,
         },
+    ));
+    tasks.spawn(quorate_elasticache::controller::run_snapshot_upkeep(
+        replica.clone(),
+        archive,
     ));
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
+use quorate_archive::ArchiveConfig;
 use quorate_region::{Identity, PeerRole};
 
 use crate::cli::{GatewayArgs, NodeArgs, UpArgs};
@@ -34,7 +35,9 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<()> {
 
 /// Runs one node.
 pub(crate) async fn node(args: NodeArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.as_deref())?;
+    let mut config = Config::load(args.config.as_deref())?;
+    let archive = args.archive.map(ArchiveConfig::Folder);
+    config.archive = config.archive.or(archive);
     let folder = match (args.folder, args.join) {
         (Some(folder), _) => folder,
         (None, Some(token)) => join_node(&args.data.layout()?, &token)?,

@@ -104,7 +104,9 @@ impl Children {
         command
             .arg0("quorate")
             .args(["node", "--child", "--folder"])
-            .arg(self.layout.node(node));
+            .arg(self.layout.node(node))
+            .arg("--archive")
+            .arg(self.layout.archive());
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }

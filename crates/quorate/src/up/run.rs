@@ -160,6 +160,9 @@ fn greet(layout: &Layout, regions: &[GatewayRegion], api: std::net::SocketAddr, 
          --master-username app --master-user-password secret-123\n  \
          aws dynamodb create-table --table-name orders --billing-mode PAY_PER_REQUEST \\\n      \
          --attribute-definitions AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH\n  \
+         aws elasticache create-replication-group --replication-group-id carts --engine redis \\\n      \
+         --replication-group-description carts --cache-node-type cache.t3.micro \\\n      \
+         --num-cache-clusters 3 --automatic-failover-enabled\n  \
          quorate status{data}\n  \
          quorate zone kill {zone}{data}\n\n\
          Ctrl-C stops everything; the next `quorate up` brings it back.",

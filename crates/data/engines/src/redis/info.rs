@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 /// A server's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInfo {
+    /// Another one for each process.
+    pub run_id: String,
     /// It loads its data: nothing else is asked of it yet.
     pub loading: bool,
     /// Of a replica: its primary and the link to it.
@@ -63,6 +65,7 @@ impl ServerInfo {
             None => number("master_repl_offset"),
         };
         ServerInfo {
+            run_id: fields.get("run_id").copied().unwrap_or_default().to_owned(),
             loading: is("loading", "1"),
             replica,
             offset,

@@ -257,7 +257,8 @@ impl Member {
         let directives = wanted::directives(self.host.catalog.view(), &cache.record)?;
         let is_whole = !may_lack(record, Marker::read(&self.root)?.as_ref());
         self.note_whole(false)?;
-        let restores = begins_with(&cache.record, record, primary);
+        let leads = primary.is_none() && shard.primary == Some(self.id.member);
+        let restores = begins_with(&cache.record, record, leads);
         if let Some(name) = restores
             && !self.restore(cache, name).await?
         {

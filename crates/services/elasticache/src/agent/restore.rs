@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 
 use quorate_archive::{ArchiveError, ObjectName};
 use quorate_control::{CatalogError, Stored};
@@ -58,11 +57,9 @@ impl RestoreError {
 pub(crate) fn begins_with<'a>(
     cache: &'a Cache,
     member: &MemberRecord,
-    primary: Option<SocketAddr>,
+    leads: bool,
 ) -> Option<&'a str> {
-    let first = primary.is_none()
-        && member.state == MemberState::Placed
-        && cache.kind != CacheKind::Memcached;
+    let first = leads && member.state == MemberState::Placed && cache.kind != CacheKind::Memcached;
     cache.restore_from.as_deref().filter(|_| first)
 }
 

@@ -4,6 +4,8 @@
 //! - What is stored is a file that was whole before, and that nobody changes: a hard link. A later save puts another file in
 //!   the place of the first.
 //! - It was begun after the order: it is another file than the one that was there.
+//! - The same process, in the role of the record, had everything before the save and after it: a replica that has just
+//!   started anew is empty until it has copied its primary, and would save that.
 
 use std::fs;
 use std::io;
@@ -15,7 +17,7 @@ use quorate_archive::{Archive, ArchiveError, ObjectInfo, ObjectName};
 use quorate_base::UnixMillis;
 use quorate_control::{CatalogError, Stored};
 use quorate_engines::EngineError;
-use quorate_engines::redis::{AGENT_ACCOUNT, RedisClient};
+use quorate_engines::redis::{AGENT_ACCOUNT, RedisClient, ServerInfo};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -25,6 +27,8 @@ use crate::model::{Cache, Desired, Order, Shard, Snapshot, SnapshotStatus};
 
 /// How long saves may take: one that is under way, and ours.
 const SAVE_MAX: Duration = Duration::from_secs(3_600);
+/// How long a server may be without its role, or a replica without its link.
+const FIT_MAX: Duration = Duration::from_secs(60);
 /// How long a server may seem to do nothing after it has taken the order.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -43,6 +47,10 @@ enum TakeError {
     },
     #[error("the server could not write its data to its disk")]
     NotSaved,
+    #[error("the server has not all data: it follows nobody, or has changed its role")]
+    NotWhole,
+    #[error("the server has started anew under the save")]
+    StartedAnew,
     #[error("the server did not save its data within {} s", .0.as_secs())]
     Late(Duration),
     #[error("no archive is configured on node {0}")]
@@ -75,7 +83,7 @@ impl Member {
         let Some(taking) = self.taking.as_mut().filter(same) else {
             tracing::info!(cache = %cache.id, snapshot = %snapshot.id, attempt, "a snapshot is taken");
             self.taking = Some(Taking {
-                task: self.spawn_take(&cache.record, &object)?,
+                task: self.spawn_take(&cache.record, shard, &object)?,
                 name: snapshot.id,
                 attempt,
                 object,
@@ -122,18 +130,24 @@ impl Member {
     fn spawn_take(
         &self,
         cache: &Cache,
+        shard: &Shard,
         object: &str,
     ) -> Result<JoinSet<Result<ObjectInfo, TakeError>>, StepError> {
         let paths = self.paths()?;
         let client = RedisClient::new(paths.socket(), AGENT_ACCOUNT, &cache.inner_password)?;
+        let server = Server {
+            client,
+            leads: shard.primary == Some(self.id.member),
+            rdb: paths.rdb(),
+            link: self.root.join("snapshot.rdb"),
+        };
         let archive = self.host.archive.clone();
         let node = self.host.config.node.to_string();
         let object = object.parse::<ObjectName>();
-        let (rdb, link) = (paths.rdb(), self.root.join("snapshot.rdb"));
         let mut task = JoinSet::new();
         task.spawn(async move {
             let archive = archive.ok_or(TakeError::NoArchive(node))?;
-            take(&client, rdb, link, &archive, &object?).await
+            server.take(&archive, &object?).await
         });
         Ok(task)
     }
@@ -180,62 +194,101 @@ impl Member {
     }
 }
 
-async fn take(
-    client: &RedisClient,
+/// A server whose data is saved.
+struct Server {
+    client: RedisClient,
+    /// Whether it is the primary, by the record.
+    leads: bool,
     rdb: PathBuf,
+    /// The second name of what it saved.
     link: PathBuf,
-    archive: &Archive,
-    object: &ObjectName,
-) -> Result<ObjectInfo, TakeError> {
-    match archive.head(object).await {
-        Err(ArchiveError::NotFound { .. }) => {}
-        // An agent that was killed had come this far: the name is that of this attempt of this member.
-        stored => return Ok(stored?),
-    }
-    tokio::time::timeout(SAVE_MAX, save(client, &rdb))
-        .await
-        .unwrap_or(Err(TakeError::Late(SAVE_MAX)))?;
-    pin(&rdb, &link)?;
-    let stored = match archive.store_file(object, &link).await {
-        Err(ArchiveError::AlreadyThere { .. }) => archive.head(object).await,
-        stored => stored,
-    };
-    remove(&link)?;
-    Ok(stored?)
 }
 
-/// Has the server save, and returns once a file is there that it began after that.
-async fn save(client: &RedisClient, rdb: &Path) -> Result<(), TakeError> {
-    let before = loop {
-        if !client.info().await?.saving {
-            let before = identity(rdb)?;
-            match client.background_save().await {
-                Ok(()) => break before,
-                Err(e) if e.to_string().contains("in progress") => {}
-                Err(e) => return Err(e.into()),
+impl Server {
+    async fn take(&self, archive: &Archive, object: &ObjectName) -> Result<ObjectInfo, TakeError> {
+        match archive.head(object).await {
+            Err(ArchiveError::NotFound { .. }) => {}
+            // An agent that was killed had come this far: the name is that of this attempt of this member.
+            stored => return Ok(stored?),
+        }
+        tokio::time::timeout(SAVE_MAX, self.save())
+            .await
+            .unwrap_or(Err(TakeError::Late(SAVE_MAX)))?;
+        let stored = match archive.store_file(object, &self.link).await {
+            Err(ArchiveError::AlreadyThere { .. }) => archive.head(object).await,
+            stored => stored,
+        };
+        remove(&self.link)?;
+        Ok(stored?)
+    }
+
+    /// Whether what the server has is what the shard has.
+    fn is_fit(&self, info: &ServerInfo) -> bool {
+        let whole = match &info.replica {
+            Some(replica) => !self.leads && replica.linked && !replica.copying,
+            None => self.leads,
+        };
+        whole && !info.loading
+    }
+
+    /// Has the server save, and returns once a file that it began after that has its second name.
+    async fn save(&self) -> Result<(), TakeError> {
+        let (run_id, before) = self.begin().await?;
+        let mut idle_since = Instant::now();
+        loop {
+            let info = self.client.info().await?;
+            let is_new = identity(&self.rdb)? != before;
+            if info.run_id != run_id {
+                return Err(TakeError::StartedAnew);
+            } else if info.saving {
+                idle_since = Instant::now();
+            } else if is_new {
+                break;
+            } else if !info.save_ok {
+                return Err(TakeError::NotSaved);
+            } else if idle_since.elapsed() > IDLE_MAX {
+                return Err(TakeError::Late(IDLE_MAX));
             }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
-    };
-    let mut idle_since = Instant::now();
-    loop {
-        let info = client.info().await?;
-        let is_new = identity(rdb)? != before;
-        if info.saving {
-            idle_since = Instant::now();
-        } else if is_new {
-            return Ok(());
-        } else if !info.save_ok {
-            return Err(TakeError::NotSaved);
-        } else if idle_since.elapsed() > IDLE_MAX {
-            return Err(TakeError::Late(IDLE_MAX));
+        pin(&self.rdb, &self.link)?;
+        // A process that came in between may have put down less.
+        let info = self.client.info().await?;
+        if info.run_id != run_id {
+            return Err(TakeError::StartedAnew);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        self.is_fit(&info).then_some(()).ok_or(TakeError::NotWhole)
+    }
+
+    /// Orders a save of a server that has everything; gives its process and the file that was there.
+    async fn begin(&self) -> Result<(String, Option<Identity>), TakeError> {
+        let mut unfit_since = Instant::now();
+        loop {
+            let info = self.client.info().await?;
+            if self.is_fit(&info) {
+                unfit_since = Instant::now();
+            } else if unfit_since.elapsed() > FIT_MAX {
+                return Err(TakeError::NotWhole);
+            }
+            if self.is_fit(&info) && !info.saving {
+                let before = identity(&self.rdb)?;
+                // On the connection of the last question: to the same process, or to none.
+                match self.client.background_save().await {
+                    Ok(()) => return Ok((info.run_id, before)),
+                    Err(e) if e.to_string().contains("in progress") => {}
+                    Err(e) => return Err(e.into()),
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 }
+
+/// Inode and time of a file.
+type Identity = (u64, i64, i64);
 
 /// What tells a file from the one that takes its place: a server writes another file and renames it.
-fn identity(rdb: &Path) -> Result<Option<(u64, i64, i64)>, TakeError> {
+fn identity(rdb: &Path) -> Result<Option<Identity>, TakeError> {
     match fs::symlink_metadata(rdb) {
         Ok(found) => Ok(Some((found.ino(), found.mtime(), found.mtime_nsec()))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -12,8 +12,8 @@ use crate::controller::world::World;
 use crate::decide::fixture;
 use crate::model::{
     Cache, CacheKind, Desired, Engine, EngineState, EngineVersion, Event, Host, Member,
-    MemberNumber, MemberReport, MemberState, Order, ReplicationLink, ShardNumber, Status,
-    WATCH_KEY, WatchReport, Watched,
+    MemberNumber, MemberReport, MemberState, Order, ReplicationLink, ShardNumber, Snapshot,
+    SnapshotStatus, Status, Taker, WATCH_KEY, WatchReport, Watched,
 };
 
 const SHARD: ShardNumber = ShardNumber(1);
@@ -373,4 +373,94 @@ async fn a_deleted_cache_goes_once_its_members_are_gone() {
     region.step().await;
     assert!(region.catalog.read::<Cache>("c").await.unwrap().is_none());
     assert!(region.catalog.view().list::<Endpoint>().unwrap().is_empty());
+}
+
+/// A region whose cache is to have the snapshot `s` taken, by an order or before it goes.
+async fn with_snapshot(is_last: bool) -> Region {
+    let region = Region::new(&fixture::cache(2)).await;
+    region.settle().await;
+    let mut snapshot = fixture::snapshot(&region.cache().await.record);
+    snapshot.created_at = UnixMillis::now();
+    let txn = Txn::new().insert("s", &snapshot);
+    region.catalog.commit(txn).await.unwrap();
+    let name = String::from("s");
+    let change = move |cache: &mut Cache| {
+        if is_last {
+            let final_snapshot = Some(name);
+            cache.status = Status::Deleting;
+            cache.desired = Desired::Deleted { final_snapshot };
+        } else {
+            cache.status = Status::Snapshotting;
+            cache.orders.push(Order::Snapshot { name, member: None });
+        }
+    };
+    region.change(change).await;
+    region.settle().await;
+    region
+}
+
+/// Writes what the agent of the snapshot's taker would.
+async fn note_taken(region: &Region, attempts_left: bool) {
+    let change = |snapshot: &mut Snapshot| {
+        let taker = &snapshot.takers[&SHARD];
+        assert_eq!(taker.member, Some(MemberNumber(2)), "a replica takes it");
+        if attempts_left {
+            let object = snapshot.object("s", SHARD, taker.attempt);
+            snapshot.shards.push((SHARD, Vec::new(), object, 9));
+            snapshot.takers.clear();
+        } else {
+            let taker = Taker {
+                attempt: crate::decide::snapshot::ATTEMPTS_MAX,
+                ..taker.clone()
+            };
+            let failed = taker.failed(String::from("the disk is full"), UnixMillis(0));
+            snapshot.takers.insert(SHARD, failed);
+        }
+        true
+    };
+    region
+        .catalog
+        .update::<Snapshot>("s", change)
+        .await
+        .unwrap();
+    region.step().await;
+}
+
+async fn snapshot_status(region: &Region) -> SnapshotStatus {
+    let read = region.catalog.read::<Snapshot>("s").await.unwrap();
+    read.unwrap().record.status
+}
+
+#[tokio::test]
+async fn a_snapshot_is_taken_from_a_replica_and_ends_its_order() {
+    let region = with_snapshot(false).await;
+    note_taken(&region, true).await;
+    region.settle().await;
+    let cache = region.cache().await.record;
+    assert_eq!(snapshot_status(&region).await, SnapshotStatus::Available);
+    assert_eq!((cache.status, cache.orders), (Status::Available, vec![]));
+}
+
+#[tokio::test]
+async fn a_cache_goes_after_its_last_snapshot_and_stays_when_that_fails() {
+    let region = with_snapshot(true).await;
+    note_taken(&region, true).await;
+    let gone = Desired::Deleted {
+        final_snapshot: None,
+    };
+    assert_eq!(region.cache().await.record.desired, gone);
+
+    let region = with_snapshot(true).await;
+    note_taken(&region, false).await;
+    let cache = region.cache().await.record;
+    assert_eq!(snapshot_status(&region).await, SnapshotStatus::Failed);
+    assert_eq!(cache.desired, Desired::Running);
+    assert_eq!(cache.status, Status::Available);
+    let events = region.catalog.view().list::<Event>().unwrap();
+    let told = |e: &Stored<Event>| {
+        e.record
+            .message
+            .ends_with("the disk is full. The cache is not deleted")
+    };
+    assert!(events.iter().any(told), "{events:?}");
 }

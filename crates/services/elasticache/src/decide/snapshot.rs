@@ -12,7 +12,7 @@ use crate::model::{Cache, MemberNumber, Shard, ShardNumber, Snapshot, Taker};
 /// Attempts at one shard.
 pub const ATTEMPTS_MAX: u32 = 4;
 /// Pause after an attempt that failed, for each attempt that there was.
-pub const RETRY_AFTER_MS: u64 = 2_000;
+pub const RETRY_AFTER_MS: u64 = 1_000;
 /// How long a member is waited for that could take the snapshot.
 pub const MEMBER_WAIT_MS: u64 = 600_000;
 
@@ -38,6 +38,11 @@ pub fn decide_taking(
     sights: &Sights,
     now: UnixMillis,
 ) -> Taking {
+    // Keys that are on their way from shard to shard would be in both or in neither.
+    let moves = cache.topology.shards.values().any(|shard| {
+        let wanted = shard.slots_wanted.as_ref();
+        wanted.is_some_and(|wanted| *wanted != shard.slots)
+    });
     let mut complete = true;
     for (number, shard) in &cache.topology.shards {
         if snapshot.shards.iter().any(|(taken, ..)| taken == number) {
@@ -57,6 +62,7 @@ pub fn decide_taking(
         }
         let asked = asked.filter(|(shard, _)| shard == number);
         let member = pick_member(shard, asked.map(|(_, member)| member), taker, sight);
+        let member = member.filter(|_| !moves);
         match decide_attempt(snapshot, taker, member, now) {
             Ok(None) => {}
             Ok(Some(taker)) => return Taking::Note(*number, taker),
@@ -276,6 +282,21 @@ mod tests {
         let late = UnixMillis(NOW.0 + MEMBER_WAIT_MS + 1);
         let failed = decide(1, None, None, &away, late);
         assert!(matches!(failed, Taking::Fail(_)), "{failed:?}");
+    }
+
+    #[test]
+    fn slots_that_move_are_waited_for() {
+        let mut cache = fixture::cache(3);
+        let snapshot = fixture::snapshot(&cache);
+        let sights = sights(&cache, &[]);
+        let shard = cache.topology.shards.get_mut(&SHARD).unwrap();
+        shard.slots_wanted = Some(vec![crate::model::SlotRange { first: 0, last: 9 }]);
+        let moves = decide_taking(&cache, &snapshot, None, &sights, UnixMillis(0));
+        assert_eq!(moves, Taking::Wait);
+        let shard = cache.topology.shards.get_mut(&SHARD).unwrap();
+        shard.slots = shard.slots_wanted.clone().unwrap();
+        let moved = decide_taking(&cache, &snapshot, None, &sights, UnixMillis(0));
+        assert_eq!(chosen(&moved), Some((2, 1)));
     }
 
     #[test]

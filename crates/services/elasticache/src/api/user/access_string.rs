@@ -1,6 +1,7 @@
 //! The grammar of access strings: the words of Redis's ACL that say what a user may do. Passwords are no part of them.
 
 use crate::api::error::ElastiCacheError;
+use crate::catalogue::is_command;
 
 const ACCESS_STRING_CHARS_MAX: usize = 4_096;
 const WORDS: [&str; 12] = [
@@ -106,21 +107,8 @@ fn is_rule(word: &str, in_selector: bool) -> bool {
     };
     match command.strip_prefix('@') {
         Some(category) => CATEGORIES.contains(&category.to_ascii_lowercase().as_str()),
-        None => is_command(command),
+        None => is_command(command, word.starts_with('+')),
     }
-}
-
-/// A command, or a command and its subcommand.
-fn is_command(text: &str) -> bool {
-    let mut parts = text.split('|');
-    let name = |part: &str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
-    let (first, second, third) = (parts.next(), parts.next(), parts.next());
-    first.is_some_and(name) && second.is_none_or(name) && third.is_none()
 }
 
 #[cfg(test)]
@@ -153,6 +141,7 @@ mod tests {
             "on %X~a",
             "on +@nothing",
             "on +a|b|c",
+            "on +nosuch",
             "everything",
             "on (~a",
             "on (on ~a)",
