@@ -31,8 +31,8 @@ pub(crate) struct ClusterNotes {
     promoted_at: Option<Instant>,
     /// Whether clients were served by the cluster once.
     formed: bool,
-    /// Whether its engine has all that its primary had, and holds that one for gone.
-    pub(crate) primary_lost: bool,
+    /// Since when its engine, which has all that its primary had, holds that one for gone.
+    pub(crate) lost_since: Option<Instant>,
     /// The engine that slots were last moved to.
     pub(crate) target: Option<Target>,
 }
@@ -63,7 +63,8 @@ impl Member {
         let record = &cache.record;
         let nodes = redis.client().cluster_nodes().await?;
         let notes = &mut self.cluster;
-        notes.primary_lost = engine.is_whole && is_primary_lost(&nodes);
+        let lost = engine.is_whole && is_primary_lost(&nodes);
+        notes.lost_since = lost.then(|| notes.lost_since.unwrap_or_else(Instant::now));
         notes.known_since = knows_all(&record.topology, &nodes)
             .then(|| notes.known_since.unwrap_or_else(Instant::now));
         let replica = engine.info.as_ref().and_then(|info| info.replica.as_ref());

@@ -8,7 +8,7 @@ use crate::agent::cluster::Tended;
 use crate::agent::driver::{Progress, StepError};
 use crate::agent::engine::Process;
 use crate::agent::marker::Marker;
-use crate::agent::member::Member;
+use crate::agent::member::{Member, millis};
 use crate::agent::wanted;
 use crate::model::{
     Cache, EngineState, Member as MemberRecord, MemberReport, MemberState, ReplicationLink, Shard,
@@ -101,7 +101,8 @@ impl Member {
                 }),
             offset: info.map_or(0, |info| info.offset),
             memory_bytes: info.map_or(0, |info| info.memory_bytes),
-            primary_lost: self.cluster.primary_lost,
+            primary_lost: self.cluster.lost_since.is_some(),
+            primary_lost_ms: self.cluster.lost_since.map_or(0, millis),
             detail,
         };
         let urgent = self.told.as_ref().is_none_or(|told| {

@@ -13,6 +13,10 @@ use crate::model::{
     Cache, Desired, EngineState, MemberNumber, MemberState, Order, Shard, ShardNumber, SlotRange,
 };
 
+/// How long a vote may take: a replica asks for votes after about two seconds, and again only six seconds later; while slots
+/// move, the epoch that it asks for may be past when it asks.
+const VOTE_WAIT_MS: u64 = 7_000;
+
 /// The next change that a cache with cluster mode is due.
 pub(crate) fn plan_cluster(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
     let cache = &stored.record;
@@ -24,7 +28,8 @@ pub(crate) fn plan_cluster(world: &World, stored: &Stored<Cache>) -> Option<Plan
         .or_else(|| plan_removal_of_shards(world, stored))
 }
 
-/// Names who is to lead a shard whose primary is gone, when not enough primaries are left for a vote; takes the name back
+/// Names who is to lead a shard whose primary is gone, when not enough primaries are left for a vote or it came to nothing;
+/// takes the name back
 /// when the primary is there again.
 fn plan_takeover(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
     let cache = &stored.record;
@@ -40,8 +45,6 @@ fn plan_takeover(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
     for (number, shard) in shards {
         let named = if leads(number, shard) {
             None
-        } else if can_vote && !shard.slots.is_empty() {
-            continue;
         } else {
             // One that is gone itself is given up.
             let answers = |to: &MemberNumber| {
@@ -49,7 +52,12 @@ fn plan_takeover(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
                 matches!(sight, Some(Sight::Leads | Sight::Follows { .. }))
             };
             let named = shard.takeover.filter(answers);
-            named.or_else(|| successor(world, cache, *number))
+            let wait_ms = if can_vote && !shard.slots.is_empty() {
+                VOTE_WAIT_MS
+            } else {
+                0
+            };
+            named.or_else(|| successor(world, cache, *number, wait_ms))
         };
         if named == shard.takeover {
             continue;
@@ -65,14 +73,20 @@ fn plan_takeover(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
     None
 }
 
-/// Of the replicas that have all that the primary had and hold it for gone, the one that is furthest.
-fn successor(world: &World, cache: &Cache, number: ShardNumber) -> Option<MemberNumber> {
+/// Of the replicas that have all that the primary had and have held it for gone for so long, the one that is furthest.
+fn successor(
+    world: &World,
+    cache: &Cache,
+    number: ShardNumber,
+    lost_ms_min: u64,
+) -> Option<MemberNumber> {
     let shard = cache.topology.shards.get(&number)?;
     let reports = shard.replicas().filter_map(|(member, record)| {
         let report = world.report(cache, number, member, record)?;
         let able = record.state == MemberState::Running
             && report.engine == EngineState::Following
-            && report.primary_lost;
+            && report.primary_lost
+            && report.primary_lost_ms >= lost_ms_min;
         able.then_some((report.offset, std::cmp::Reverse(member)))
     });
     reports.max().map(|(_, member)| member.0)

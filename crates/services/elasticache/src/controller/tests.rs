@@ -86,6 +86,7 @@ impl Region {
             offset: 0,
             memory_bytes: 0,
             primary_lost: false,
+            primary_lost_ms: 0,
             detail: None,
         }
     }

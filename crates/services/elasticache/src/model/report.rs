@@ -26,6 +26,9 @@ pub struct MemberReport {
     /// Of a cluster's replica that has all that its primary had: whether its engine holds that one for gone.
     #[serde(default)]
     pub primary_lost: bool,
+    /// For how long it has.
+    #[serde(default)]
+    pub primary_lost_ms: u64,
     /// What is being done, or what is wrong, in a sentence.
     pub detail: Option<String>,
 }

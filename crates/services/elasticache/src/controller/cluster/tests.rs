@@ -21,6 +21,8 @@ struct Region {
     offsets: BTreeMap<(u16, u16), u64>,
     /// Replicas that hold their primary for gone.
     losing: Vec<(u16, u16)>,
+    /// For how long they have.
+    lost_ms: u64,
 }
 
 fn range(first: u16, last: u16) -> Vec<SlotRange> {
@@ -47,6 +49,7 @@ impl Region {
             down: Vec::new(),
             offsets: BTreeMap::new(),
             losing: Vec::new(),
+            lost_ms: 0,
         }
     }
 
@@ -75,6 +78,7 @@ impl Region {
             offset: self.offsets.get(&at).copied().unwrap_or(0),
             memory_bytes: 0,
             primary_lost: lost,
+            primary_lost_ms: if lost { self.lost_ms } else { 0 },
             detail: None,
         }
     }
@@ -132,6 +136,17 @@ async fn most_primaries_vote_and_the_controller_names_nobody() {
     assert_eq!(region.step().await, None);
     lose(&mut region, 2);
     assert!(region.step().await.is_some(), "one of three cannot vote");
+}
+
+#[tokio::test]
+async fn a_vote_that_comes_to_nothing_is_not_waited_for() {
+    let mut region = Region::new(3);
+    lose(&mut region, 1);
+    region.lost_ms = VOTE_WAIT_MS - 1;
+    assert_eq!(region.step().await, None);
+    region.lost_ms = VOTE_WAIT_MS;
+    assert!(region.step().await.is_some());
+    assert_eq!(region.shard(1).takeover, Some(MemberNumber(2)));
 }
 
 #[tokio::test]
