@@ -1,7 +1,7 @@
 """ElastiCache's figures of docs/benchmarks.md: through the endpoint and directly, in turns, in one run.
 
     python bench/elasticache.py --quorate target/release/quorate [--seconds 3] [--rounds 3] [--failovers 10]
-        [--only throughput|failover|sentinel] [--faults kill-primary kill-zone pause-zone]
+        [--only throughput|failover|sentinel|resharding] [--faults kill-primary kill-zone pause-zone]
 
 Prints Markdown. Needs redis-benchmark, boto3 and redis-py (the tests' virtual environment has them). The region and the
 ledger are those of the tests.
@@ -19,7 +19,8 @@ from pathlib import Path
 from bench import print_machine
 
 FAULTS = ("kill-primary", "kill-zone", "pause-zone")
-PARTS = ("throughput", "failover", "sentinel")
+PARTS = ("throughput", "failover", "sentinel", "resharding")
+RESHARDED_KEYS = 100_000
 CLIENTS = 50
 REQUESTS_PER_S = 40_000
 PIPELINES = (1, 16)
@@ -48,6 +49,9 @@ def main():
             failover(args, region, caches, through_sentinels=False)
         if "sentinel" in wanted:
             failover(args, region, caches, through_sentinels=True)
+        if "resharding" in wanted:
+            caches.delete_group("bench")
+            resharding(args, caches)
     finally:
         region.close()
 
@@ -148,6 +152,38 @@ def one_failover(region, caches, fault, wait, through_sentinels):
         ledger.wait_for_more(200)
         silence = ledger.longest_silence(at)
     return silence, ledger
+
+
+def resharding(args, caches):
+    """Shards come and go while a client that follows slots writes, each write confirmed by a replica."""
+    from harness.caches import ClusterLedger, follow_slots
+
+    group = caches.create_group("bench", replicas=1, NumNodeGroups=2, ReplicasPerNodeGroup=1)
+    client = follow_slots(group)
+    for first in range(0, RESHARDED_KEYS, 1_000):
+        with client.pipeline() as pipeline:
+            for number in range(first, first + 1_000):
+                pipeline.set(f"filled:{number}", "x" * DATA_BYTES)
+            pipeline.execute()
+    print(f"\nResharding a group of {RESHARDED_KEYS} keys under load\n")
+    print("| shards | took, s | writes | longest write, ms | errors | lost |\n|---|---|---|---|---|---|")
+    change = caches.api.modify_replication_group_shard_configuration
+    for count, going in ((3, []), (2, ["0001"])):
+        with ClusterLedger(group) as ledger:
+            ledger.slowest_s = 0.0
+            began, before = time.monotonic(), caches.group("bench")
+            change(ReplicationGroupId="bench", NodeGroupCount=count, NodeGroupsToRemove=going, ApplyImmediately=True)
+            caches.wait_group("bench", within=600)
+            took = time.monotonic() - began
+        shards = f"{len(before['NodeGroups'])} to {count}"
+        errors = dict(ledger.errors) or "none"
+        print(
+            f"| {shards} | {took:.1f} | {len(ledger.acknowledged)} | {1000 * ledger.slowest_s:.0f} | {errors} "
+            f"| {len(ledger.lost())} |",
+            flush=True,
+        )
+    found = sum(client.exists(f"filled:{number}") for number in range(RESHARDED_KEYS))
+    print(f"\nOf {RESHARDED_KEYS} keys that were there before, {found} are there after.")
 
 
 def row(region, role):

@@ -3,11 +3,9 @@
 import time
 
 import pytest
-import redis
-from redis.cluster import RedisCluster
 
 from harness.aws import error_of
-from harness.caches import ClusterLedger, Caches, connect
+from harness.caches import Caches, ClusterLedger, connect, follow_slots
 from harness.poll import until
 
 
@@ -28,11 +26,6 @@ def carts(caches):
     return caches.create_group("carts", replicas=1, NumNodeGroups=3, ReplicasPerNodeGroup=1)
 
 
-def entry(group):
-    endpoint = group["ConfigurationEndpoint"]
-    return RedisCluster(host=endpoint["Address"], port=endpoint["Port"], decode_responses=True, socket_timeout=5)
-
-
 def slots_of(group):
     """How many slots each shard has."""
     counts = {}
@@ -51,7 +44,7 @@ def test_shards_share_the_slots_and_a_client_finds_each_key(carts):
     assert carts["ClusterEnabled"] and len(carts["MemberClusters"]) == 6
     counts = slots_of(carts)
     assert sum(counts.values()) == 16384 and min(counts.values()) > 5000
-    client = entry(carts)
+    client = follow_slots(carts)
     for n in range(300):
         client.set(f"k:{n}", n)
     assert [client.get(f"k:{n}") for n in range(300)] == [str(n) for n in range(300)]
@@ -64,7 +57,7 @@ def test_shards_share_the_slots_and_a_client_finds_each_key(carts):
 def test_a_lost_zone_costs_no_write_that_a_replica_had(region, caches, carts, whole):
     zone = next(iter(leaders(region, "carts").values()))["zone"]
     # A shard whose replica was in the zone answers WAIT with 0 until that is back: what counts is told by another ledger.
-    with ClusterLedger(entry, carts) as kept, ClusterLedger(entry, carts, wait=False, prefix="plain") as plain:
+    with ClusterLedger(carts) as kept, ClusterLedger(carts, wait=False, prefix="plain") as plain:
         at = time.monotonic()
         region.zone("kill", zone)
         until(lambda: all(r["zone"] != zone for r in leaders(region, "carts").values()), 60, "all leaders are elsewhere")
@@ -90,7 +83,7 @@ def test_a_shard_fails_over_on_request(region, caches, carts):
 
 def test_members_whose_zone_stays_away_are_rebuilt_elsewhere(region, caches, carts):
     zone = next(iter(leaders(region, "carts").values()))["zone"]
-    client = entry(carts)
+    client = follow_slots(carts)
     region.zone("kill", zone)
 
     def rebuilt():
@@ -109,7 +102,7 @@ def test_members_whose_zone_stays_away_are_rebuilt_elsewhere(region, caches, car
 
 def test_shards_come_and_go_under_load(caches, carts):
     change = caches.api.modify_replication_group_shard_configuration
-    with ClusterLedger(entry, carts) as ledger:
+    with ClusterLedger(carts) as ledger:
         at = time.monotonic()
         change(ReplicationGroupId="carts", NodeGroupCount=4, ApplyImmediately=True)
         grown = caches.wait_group("carts", within=240)
@@ -121,7 +114,7 @@ def test_shards_come_and_go_under_load(caches, carts):
         silence = ledger.longest_silence(at)
     print(f"{len(ledger.acknowledged)} writes, longest pause {silence:.2f} s, errors {dict(ledger.errors)}")
     assert ledger.lost() == []
-    client = entry(shrunk)
+    client = follow_slots(shrunk)
     assert [client.get(f"k:{n}") for n in range(300)] == [str(n) for n in range(300)]
 
 

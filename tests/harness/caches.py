@@ -7,6 +7,7 @@ from collections import Counter
 import redis
 import redis.sentinel
 from pymemcache.client.base import Client as MemcachedClient
+from redis.cluster import RedisCluster
 
 from .aws import client
 from .poll import until
@@ -101,6 +102,12 @@ def reader_of(group):
     return group["NodeGroups"][0]["ReaderEndpoint"]
 
 
+def follow_slots(group):
+    """A client of a group with cluster mode, which finds the shard of each key."""
+    endpoint = group["ConfigurationEndpoint"]
+    return RedisCluster(host=endpoint["Address"], port=endpoint["Port"], decode_responses=True, socket_timeout=5)
+
+
 def memcached(endpoint):
     return MemcachedClient((endpoint["Address"], endpoint["Port"]), timeout=SOCKET_S, connect_timeout=SOCKET_S)
 
@@ -140,6 +147,8 @@ class CacheLedger:
         self.wait = wait
         self.acknowledged = []
         self.times = []
+        # The longest that one write took until it was acknowledged, with all that the client did for it.
+        self.slowest_s = 0.0
         self.errors = Counter()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._write, args=(n,), daemon=True) for n in range(writers)]
@@ -160,6 +169,7 @@ class CacheLedger:
         client, at = None, 0
         while not self._stop.is_set():
             at += 1
+            began = time.monotonic()
             key = f"{self.prefix}:{number}:{at}"
             try:
                 client = client or self._connect()
@@ -174,6 +184,7 @@ class CacheLedger:
                 continue
             self.acknowledged.append((key, at))
             self.times.append(time.monotonic())
+            self.slowest_s = max(self.slowest_s, self.times[-1] - began)
             self._stop.wait(0.002)
 
     def _has_replica(self, client, key):
@@ -209,12 +220,12 @@ class CacheLedger:
 class ClusterLedger(CacheLedger):
     """The same over a group with cluster mode, by a client that follows its slots."""
 
-    def __init__(self, connect_to, group, **more):
-        super().__init__(None, writers=3, **more)
-        self._open = lambda: connect_to(group)
+    def __init__(self, group, **more):
+        super().__init__(group["ConfigurationEndpoint"], writers=3, **more)
+        self.group = group
 
     def _connect(self):
-        return self._open()
+        return follow_slots(self.group)
 
     def _has_replica(self, client, key):
         node = client.get_node_from_key(key)
