@@ -11,6 +11,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use libtest_mimic::{Arguments, Trial};
+
 use quorate_base::{Epoch, NodeId, RegionName, UnixMillis};
 use quorate_control::{Catalog, Lease, LeaseConfig, Txn};
 use quorate_elasticache::agent::{AgentConfig, AgentHost, Installs, run_agent};
@@ -32,14 +34,22 @@ fn main() -> ExitCode {
     if args.next().is_some_and(|arg| arg == "guard") {
         return quorate_engines::guard::main(args);
     }
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        a_group_fails_over_hands_over_and_goes().await;
-        println!("a_group_fails_over_hands_over_and_goes ... ok");
-        a_memcached_cluster_runs_and_restarts().await;
-        println!("a_memcached_cluster_runs_and_restarts ... ok");
-    });
-    ExitCode::SUCCESS
+    let mut arguments = Arguments::from_args();
+    // Each has a region's engines to itself.
+    arguments.test_threads.get_or_insert(1);
+    macro_rules! trials {
+        ($($test:ident),*) => {
+            vec![$(Trial::test(stringify!($test), || {
+                tokio::runtime::Runtime::new()?.block_on($test());
+                Ok(())
+            })),*]
+        };
+    }
+    let trials = trials!(
+        a_group_fails_over_hands_over_and_goes,
+        a_memcached_cluster_runs_and_restarts
+    );
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 struct World {

@@ -29,8 +29,7 @@ pub(crate) fn plan_cluster(world: &World, stored: &Stored<Cache>) -> Option<Plan
 }
 
 /// Names who is to lead a shard whose primary is gone, when not enough primaries are left for a vote or it came to nothing;
-/// takes the name back
-/// when the primary is there again.
+/// takes the name back when the primary is there again.
 fn plan_takeover(world: &World, stored: &Stored<Cache>) -> Option<Plan> {
     let cache = &stored.record;
     let sights = world.sights(cache);

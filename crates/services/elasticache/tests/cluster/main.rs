@@ -11,6 +11,8 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
+use libtest_mimic::{Arguments, Trial};
+
 use quorate_base::Epoch;
 use quorate_elasticache::decide::slots::slots_of;
 use quorate_elasticache::model::{
@@ -30,24 +32,25 @@ fn main() -> ExitCode {
     if args.next().is_some_and(|arg| arg == "guard") {
         return quorate_engines::guard::main(args);
     }
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let only = std::env::args().nth(1).unwrap_or_default();
-    macro_rules! run {
-        ($($test:ident),*) => {$(
-            if stringify!($test).contains(&only) {
-                runtime.block_on($test());
-                println!("{} ... ok", stringify!($test));
-            }
-        )*};
+    let mut arguments = Arguments::from_args();
+    // Each has a region's engines to itself.
+    arguments.test_threads.get_or_insert(1);
+    macro_rules! trials {
+        ($($test:ident),*) => {
+            vec![$(Trial::test(stringify!($test), || {
+                tokio::runtime::Runtime::new()?.block_on($test());
+                Ok(())
+            })),*]
+        };
     }
-    run!(
+    let trials = trials!(
         three_shards_form_and_elect,
         two_shards_are_taken_over_and_handed_over,
         one_shard_forms_and_is_taken_over_with_tls,
         shards_come_and_go_under_writes,
         slots_go_on_moving_when_primaries_die
     );
-    ExitCode::SUCCESS
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn cli(at: SocketAddr, args: &[&str]) -> String {
