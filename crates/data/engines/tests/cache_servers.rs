@@ -229,7 +229,6 @@ async fn sentinel(bed: &Bed, number: u8) -> RunningSentinel {
         inner_password: String::from("between-sentinels"),
         client_password: String::from("for-clients"),
         epoch: 0,
-        ask_period_ms: 100,
     };
     SentinelServer::new(host, paths)
         .start(config, READY)

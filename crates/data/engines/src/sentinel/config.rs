@@ -28,9 +28,6 @@ pub struct SentinelConfig {
     pub client_password: String,
     /// No vote was given above this epoch.
     pub epoch: u64,
-    /// How often it asks others whether they, too, hold a primary for gone. Those that find out at the same moment each vote
-    /// for themselves, and no one is elected: so each Sentinel has another period.
-    pub ask_period_ms: u32,
 }
 
 impl SentinelConfig {

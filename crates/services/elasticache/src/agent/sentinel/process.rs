@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use quorate_base::ZoneName;
 use quorate_control::{CatalogError, Txn};
 use quorate_engines::EngineError;
 use quorate_engines::redis::{RedisPaths, RedisTls};
@@ -16,9 +15,6 @@ use crate::agent::marker::Marker;
 use crate::agent::sentinel::keeper::Keeper;
 use crate::model::{Cache, Sentinel, SentinelPasswords};
 
-/// How often the Sentinel of zone a asks for other opinions, and how much less often that of each further zone does.
-const ASK_PERIOD_MS: u32 = 100;
-const ASK_PERIOD_STEP_MS: u32 = 200;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// The record of the passwords that all Sentinels share.
 const PASSWORDS: &str = "region";
@@ -63,7 +59,6 @@ impl Keeper {
             inner_password: passwords.inner,
             client_password: passwords.client.clone(),
             epoch: shards.map(|shard| shard.elected).max().unwrap_or(0),
-            ask_period_ms: ask_period_ms(&host.config.node.zone()),
         };
         let started = SentinelServer::new(program, paths)
             .start(config, START_TIMEOUT)
@@ -126,11 +121,4 @@ impl Keeper {
             Err(e) => Err(e),
         }
     }
-}
-
-/// Zones are told apart by their last letter.
-fn ask_period_ms(zone: &ZoneName) -> u32 {
-    let letter = zone.as_str().chars().next_back().unwrap_or('a');
-    let zones_before = u32::from(letter).saturating_sub(u32::from('a')).min(5);
-    ASK_PERIOD_MS + zones_before * ASK_PERIOD_STEP_MS
 }
