@@ -29,6 +29,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("quorate-consensus", &["quorate-base", "quorate-region"]),
     ("quorate-archive", &[]),
     ("quorate-engines", &["quorate-base"]),
+    ("quorate-volume", &[]),
+    ("quorate-volume-fs", &["quorate-volume"]),
     ("quorate-dynamo-lang", &[]),
     ("quorate-dynamo-store", &["quorate-dynamo-lang"]),
     (
