@@ -325,11 +325,8 @@ mod tests {
             complete: Complete::default(),
             records: Vec::new(),
         };
-        for copy in 2..6 {
-            assert!(
-                segments[copy].append(&stale).is_err(),
-                "the old writer is fenced"
-            );
+        for segment in &mut segments[2..] {
+            assert!(segment.append(&stale).is_err(), "the old writer is fenced");
         }
     }
 
