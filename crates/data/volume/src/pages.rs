@@ -24,6 +24,14 @@ pub trait Pages: Send + Sync + 'static {
     /// When the page cannot be had.
     fn read(&self, page: PageId) -> Result<Bytes, PagesError>;
 
+    /// Several pages, in the order asked for. An implementation that can, reads them at once.
+    ///
+    /// # Errors
+    /// When one of them cannot be had.
+    fn read_many(&self, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
+        pages.iter().map(|page| self.read(*page)).collect()
+    }
+
     /// Adds these writes to the log, as one unit and in their order, and says how far the log then reaches. It does not wait
     /// for disks. With no writes it only marks the point.
     ///
