@@ -45,6 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-region",
             "quorate-control",
             "quorate-engines",
+            "quorate-volume",
         ],
     ),
     (

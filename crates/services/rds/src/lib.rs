@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod api;
+pub mod aurora;
 pub mod catalogue;
 pub mod controller;
 pub mod decide;

@@ -18,6 +18,9 @@ use crate::catalogue::enum_words;
 use crate::events::ResourceOwner;
 use crate::model::{EngineParameters, EngineVersion, Host, ParameterContext, ParameterSpec};
 
+/// What a mount is made with.
+const FUSE_DEVICE: &str = "/dev/fuse";
+
 /// What an agent goes by.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
@@ -93,7 +96,11 @@ impl AgentHost {
     /// As the catalog.
     pub(crate) async fn register(&self) -> Result<(), CatalogError> {
         let engines = self.installs.iter().map(engine_version).collect();
-        let mut txn = Txn::new().put(self.config.node.as_str(), &Host { engines });
+        let host = Host {
+            engines,
+            volumes_refused: volumes_refused(),
+        };
+        let mut txn = Txn::new().put(self.config.node.as_str(), &host);
         for install in &self.installs {
             let install = install.clone();
             let id = format!("postgres-{}", install.version());
@@ -107,6 +114,19 @@ impl AgentHost {
         }
         self.catalog.commit(txn).await.map(|_| ())
     }
+}
+
+/// Why no file system of ours can be mounted on this host, with the remedy.
+fn volumes_refused() -> Option<String> {
+    let fuse = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(FUSE_DEVICE);
+    let error = fuse.err()?;
+    Some(format!(
+        "{FUSE_DEVICE} cannot be opened ({error}). Load the kernel's module (modprobe fuse), or start the container \
+         with --device {FUSE_DEVICE} --cap-add SYS_ADMIN, then start the node again."
+    ))
 }
 
 fn engine_version(install: &PostgresInstall) -> EngineVersion {

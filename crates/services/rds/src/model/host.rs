@@ -9,6 +9,9 @@ use quorate_control::Record;
 pub struct Host {
     /// Engines found on the host, newest version first.
     pub engines: Vec<EngineVersion>,
+    /// Why no Aurora volume can be mounted there, with the remedy; none where it can.
+    #[serde(default)]
+    pub volumes_refused: Option<String>,
 }
 
 /// An engine that a host can run.

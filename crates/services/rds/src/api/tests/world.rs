@@ -140,6 +140,7 @@ impl World {
                         version: (*version).into(),
                     })
                     .collect(),
+                volumes_refused: None,
             };
             let txn = Txn::new().insert(&format!("{zone}-1"), &host);
             catalog.commit(txn).await.unwrap();

@@ -1,0 +1,24 @@
+//! What Aurora keeps in the catalog: clusters with their members, and their volumes.
+//!
+//! Owns the record types, their versions, and what agents report. Must not know how they are reached or carried out.
+
+mod cluster;
+mod custom_endpoint;
+mod member;
+mod parameter_group;
+mod report;
+mod settings;
+mod status;
+mod volume;
+
+pub use cluster::{Cluster, ClusterEndpoints, ClusterFailover, ClusterOrder};
+pub use custom_endpoint::{CustomEndpoint, CustomEndpointKind, CustomEndpointMembers};
+pub use member::{ClusterMember, MemberDesired, MemberName, MemberOrder, PendingMemberChanges};
+pub use parameter_group::ClusterParameterGroup;
+pub use report::{
+    AuroraEngineState, AuroraMemberReport, Progress, SegmentHealth, SegmentReport, VolumeReport,
+    WriterReport,
+};
+pub use settings::{ClusterSettings, PendingClusterChanges};
+pub use status::ClusterStatus;
+pub use volume::{Group, SegmentPlace, Volume};

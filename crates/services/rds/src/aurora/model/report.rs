@@ -1,0 +1,120 @@
+//! What agents report of clusters with each renewal of their node's session. Not stored.
+
+use serde::{Deserialize, Serialize};
+
+use quorate_base::Epoch;
+use quorate_volume::protocol::{GroupIndex, Lsn, MembershipEpoch, VolumeEpoch};
+
+/// One member as its agent sees it. Key among the node's observations: `aurora/RESOURCE-ID` of the member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuroraMemberReport {
+    /// What mount and engine do.
+    pub engine: AuroraEngineState,
+    /// The cluster's epoch at which they do.
+    pub epoch: Epoch,
+    /// For the writer: that mount or engine ended, and that this node does not open the volume at `epoch` again. The
+    /// controller answers with another writer, or with the next epoch.
+    pub gave_up: bool,
+    /// For a reader: how far its view is behind the writer, in milliseconds; none when unknown.
+    pub lag_ms: Option<u64>,
+    /// What is being done, or what is wrong (`storage: …` when the volume takes no writes), in a sentence.
+    pub detail: Option<String>,
+}
+
+/// What a member's engine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuroraEngineState {
+    /// No mount and no process.
+    Down,
+    /// The volume is being opened, recovered or mounted.
+    Mounting,
+    /// Mounted; the engine starts or replays its log.
+    Starting,
+    /// Answers queries over a view of the volume.
+    Reading,
+    /// Accepts writes.
+    Writing,
+}
+
+/// What a node knows of a volume. Key among the node's observations: `aurora-volume/RESOURCE-ID` of the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeReport {
+    /// The segments that lie on the node.
+    pub segments: Vec<SegmentReport>,
+    /// What the writer knows, on the node that writes.
+    pub writer: Option<WriterReport>,
+}
+
+/// One segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentReport {
+    /// Its protection group.
+    pub group: GroupIndex,
+    /// Which copy.
+    pub copy: u32,
+    /// The membership that it goes by.
+    pub membership: MembershipEpoch,
+    /// Up to where it has every record of its group.
+    pub scl: Lsn,
+    /// How it is.
+    pub health: SegmentHealth,
+    /// How far a copy from its peers has come, while one is made.
+    pub repair: Option<Progress>,
+}
+
+/// How a segment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentHealth {
+    /// Holds what it acknowledged and serves it; it may count in every quorum.
+    Sound,
+    /// Takes its first copy from its peers, and does not count yet.
+    Filling,
+    /// Lost something to damage and takes it from its peers again.
+    Repairing,
+}
+
+/// How far something has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Pages done.
+    pub done: u64,
+    /// Pages to do in all.
+    pub total: u64,
+}
+
+/// What the writer knows of the volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterReport {
+    /// The epoch at which it writes.
+    pub epoch: VolumeEpoch,
+    /// Up to where the volume is complete.
+    pub vcl: Lsn,
+    /// The last consistency point at or below it: what is acknowledged.
+    pub vdl: Lsn,
+}
+
+impl AuroraMemberReport {
+    /// The key under which a node's observations hold the report of this member.
+    #[must_use]
+    pub fn key(resource_id: &str) -> String {
+        format!("aurora/{resource_id}")
+    }
+}
+
+impl VolumeReport {
+    /// The key under which a node's observations hold what it knows of this cluster's volume.
+    #[must_use]
+    pub fn key(resource_id: &str) -> String {
+        format!("aurora-volume/{resource_id}")
+    }
+
+    /// The report of one segment.
+    #[must_use]
+    pub fn segment(&self, group: GroupIndex, copy: u32) -> Option<&SegmentReport> {
+        self.segments
+            .iter()
+            .find(|segment| segment.group == group && segment.copy == copy)
+    }
+}

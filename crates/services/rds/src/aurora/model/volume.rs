@@ -1,0 +1,96 @@
+//! Where a cluster's volume lies: its protection groups, and the six segments of each.
+//!
+//! Invariants
+//! - A group has one set of six segments, or two while one segment is being replaced; the two share five.
+//! - A group's `epoch` grows with each change of its sets, and with nothing else.
+//! - A copy's number is given once in the life of a group: `next_copy` only grows.
+//! - Groups are only added.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use quorate_base::NodeId;
+use quorate_control::Record;
+use quorate_volume::protocol::{GroupIndex, MembershipEpoch, SegmentId, VolumeId};
+
+/// A volume. Id in the catalog: the resource id of its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Bytes of a page.
+    pub page_bytes: u32,
+    /// Pages of a protection group: the size by which the volume grows.
+    pub pages_per_group: u64,
+    /// The groups, by their index. Empty until the controller has placed the first one.
+    pub groups: Vec<Group>,
+    /// How many groups there should be: 1 at creation, raised by the writer's agent, never lowered.
+    pub wanted_groups: u32,
+}
+
+/// One protection group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Raised by each change of `sets`; 1 at the beginning.
+    pub epoch: MembershipEpoch,
+    /// One set of six, or two while a segment is being replaced: the present one first, the one to come second.
+    pub sets: Vec<Vec<SegmentPlace>>,
+    /// The number of the next segment that takes another one's place.
+    pub next_copy: u32,
+}
+
+/// Where one segment lies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SegmentPlace {
+    /// Which copy.
+    pub copy: u32,
+    /// The node that holds it.
+    pub node: NodeId,
+}
+
+impl Group {
+    /// Every segment of the group, of both sets.
+    #[must_use]
+    pub fn segments(&self) -> BTreeSet<&SegmentPlace> {
+        self.sets.iter().flatten().collect()
+    }
+
+    /// The segment that is on its way in, with the one that it replaces, while there are two sets.
+    #[must_use]
+    pub fn replacement(&self) -> Option<(&SegmentPlace, &SegmentPlace)> {
+        let [present, to_come] = self.sets.as_slice() else {
+            return None;
+        };
+        let incoming = to_come.iter().find(|place| !present.contains(place))?;
+        let outgoing = present.iter().find(|place| !to_come.contains(place))?;
+        Some((incoming, outgoing))
+    }
+}
+
+impl Volume {
+    /// The segments that a node holds, of all groups.
+    #[must_use]
+    pub fn segments_of(&self, volume: &VolumeId, node: &NodeId) -> Vec<SegmentId> {
+        let mut found = Vec::new();
+        for (index, group) in (0..).zip(&self.groups) {
+            let here = group.segments().into_iter().filter(|p| p.node == *node);
+            found.extend(here.map(|place| SegmentId {
+                volume: volume.clone(),
+                group: GroupIndex(index),
+                copy: place.copy,
+            }));
+        }
+        found
+    }
+
+    /// Every node that holds a segment.
+    #[must_use]
+    pub fn nodes(&self) -> BTreeSet<&NodeId> {
+        let places = self.groups.iter().flat_map(Group::segments);
+        places.map(|place| &place.node).collect()
+    }
+}
+
+impl Record for Volume {
+    const TABLE: &'static str = "rds/volume";
+    const VERSION: u32 = 1;
+}
