@@ -7,5 +7,6 @@
 
 mod pages;
 pub mod protocol;
+pub mod store;
 
 pub use pages::{Content, PageWrite, Pages, PagesError, Point};
