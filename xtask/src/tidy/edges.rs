@@ -29,7 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("quorate-consensus", &["quorate-base", "quorate-region"]),
     ("quorate-archive", &[]),
     ("quorate-engines", &["quorate-base"]),
-    ("quorate-volume", &[]),
+    ("quorate-volume", &["quorate-base", "quorate-region"]),
     ("quorate-volume-fs", &["quorate-volume"]),
     ("quorate-dynamo-lang", &[]),
     ("quorate-dynamo-store", &["quorate-dynamo-lang"]),

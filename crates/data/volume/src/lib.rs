@@ -5,8 +5,19 @@
 //!
 //! Must not know PostgreSQL, MariaDB, or what a file is.
 
+mod calls;
+mod host;
+mod layout;
 mod pages;
 pub mod protocol;
+mod reading;
 pub mod store;
+mod view;
+mod writer;
 
+pub use calls::{SegmentError, SegmentStatus};
+pub use host::{HostError, SegmentHost};
+pub use layout::{GroupLayout, Layout, Place};
 pub use pages::{Content, PageWrite, Pages, PagesError, Point};
+pub use view::View;
+pub use writer::{CopyStatus, GroupStatus, OpenError, OpenOptions, Volume, VolumeStatus};

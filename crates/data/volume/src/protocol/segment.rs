@@ -167,6 +167,23 @@ impl Segment {
         last.map_or(self.base, |(lsn, _)| *lsn)
     }
 
+    /// The group's last record at or below an LSN that is complete; none when that is not known here, or not any more.
+    #[must_use]
+    pub fn tail_at(&self, lsn: Lsn) -> Option<Lsn> {
+        if lsn > self.state.complete.vdl || self.scl < self.state.complete.tail {
+            return None;
+        }
+        let last = self.held.range(..=lsn).next_back();
+        let last = last.map(|(lsn, _)| *lsn);
+        last.or((self.base <= lsn).then_some(self.base))
+    }
+
+    /// Up to which record pages have everything.
+    #[must_use]
+    pub fn base(&self) -> Lsn {
+        self.base
+    }
+
     /// What to ask a peer.
     #[must_use]
     pub fn pull(&self) -> Pull {

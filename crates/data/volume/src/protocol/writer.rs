@@ -261,6 +261,24 @@ impl Writer {
         reached.copied().unwrap_or_default()
     }
 
+    /// PGCL: how far a write quorum of the group reaches.
+    #[must_use]
+    pub fn quorum_has(&self, index: GroupIndex) -> Lsn {
+        let group = self.groups.get(&index);
+        group.map_or(Lsn(0), |group| group.complete)
+    }
+
+    /// How far every copy of the group reaches that counts.
+    #[must_use]
+    pub fn all_have(&self, index: GroupIndex) -> Lsn {
+        let Some(group) = self.groups.get(&index) else {
+            return Lsn(0);
+        };
+        let copies = group.membership.copies().into_iter();
+        let reached = copies.map(|copy| group.reached.get(&copy).copied().unwrap_or_default());
+        reached.min().unwrap_or_default()
+    }
+
     /// Whether the group with the second of two sets alone would have everything: then the replaced copy may go.
     #[must_use]
     pub fn is_filled(&self, index: GroupIndex) -> bool {

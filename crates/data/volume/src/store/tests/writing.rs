@@ -95,7 +95,7 @@ fn entries_that_do_not_fit_append_nothing() {
         store.append(bad).unwrap_err();
     }
     assert_eq!(store.append(vec![]).unwrap(), end);
-    assert_eq!(fixture.lsns(0, 0), []);
+    assert_eq!(fixture.lsns(0, 0), Vec::<u64>::new());
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! Records become pages in the background, and pages are looked over for damage.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::host::cell::Cell;
+use crate::host::segment_host::SegmentHost;
+use crate::protocol::PageId;
+use crate::store::StoreError;
+
+/// Time between two looks at what may be coalesced.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of a segment's records from which they become pages.
+const COALESCE_BYTES: u64 = 32 << 20;
+/// Looks after which a segment's records become pages however few they are.
+const LOOKS_UNTIL_ALL: u64 = 60;
+/// Pages that are looked over for damage with each look.
+const SCRUBBED_PAGES: usize = 64;
+
+impl SegmentHost {
+    /// Turns records into pages and looks pages over, for ever.
+    pub async fn run_upkeep(self: Arc<Self>) {
+        let mut looks = 0_u64;
+        let mut scrubbed: Option<(usize, PageId)> = None;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            looks += 1;
+            for cell in self.cells() {
+                let usage = self.store.usage(&cell.id);
+                let waiting = usage.map_or(0, |usage| usage.waiting_bytes);
+                let is_due = waiting >= COALESCE_BYTES || looks.is_multiple_of(LOOKS_UNTIL_ALL);
+                if is_due && waiting > 0 {
+                    self.coalesce(&cell).await;
+                }
+            }
+            scrubbed = self.scrub(scrubbed).await;
+        }
+    }
+
+    async fn coalesce(&self, cell: &Arc<Cell>) {
+        let (up_to, read_point) = {
+            let state = cell.lock();
+            if state.is_pinned() || state.filling.is_some() || state.trouble.is_some() {
+                return;
+            }
+            let vdl = state.core.complete().vdl;
+            let held = self.holds.lowest(&cell.id.volume);
+            let read_point = held.unwrap_or(vdl).min(vdl);
+            (state.core.coalescible(read_point), read_point)
+        };
+        let (store, segment) = (self.store.clone(), cell.id.clone());
+        let done = tokio::task::spawn_blocking(move || store.coalesce(&segment, up_to, read_point));
+        match done.await.expect("coalescing does not panic") {
+            Ok(base) => cell.lock().core.rebase(base),
+            Err(StoreError::BadPage { page, version, .. }) => {
+                if let Err(e) = self.mend(cell, page, version).await {
+                    tracing::error!(segment = %cell.id, error = %e, "a page cannot be mended");
+                }
+            }
+            Err(e) => {
+                tracing::error!(segment = %cell.id, error = %e, "records could not become pages")
+            }
+        }
+    }
+
+    /// Looks some pages over, and mends what is damaged; where to go on.
+    async fn scrub(&self, from: Option<(usize, PageId)>) -> Option<(usize, PageId)> {
+        let cells = self.cells();
+        let (index, page) = from.unwrap_or((0, PageId(0)));
+        let cell = cells.get(index)?;
+        let (store, segment) = (self.store.clone(), cell.id.clone());
+        let looked =
+            tokio::task::spawn_blocking(move || store.scrub(&segment, page, SCRUBBED_PAGES));
+        match looked.await.expect("scrubbing does not panic") {
+            Ok((bad, next)) => {
+                for (page, version) in bad {
+                    if let Err(e) = self.mend(cell, page, version).await {
+                        tracing::error!(segment = %cell.id, error = %e, "a page cannot be mended");
+                    }
+                }
+                Some(next.map_or((index + 1, PageId(0)), |next| (index, next)))
+            }
+            Err(e) => {
+                tracing::error!(segment = %cell.id, error = %e, "pages cannot be looked over");
+                Some((index + 1, PageId(0)))
+            }
+        }
+    }
+}

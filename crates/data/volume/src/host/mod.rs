@@ -1,0 +1,11 @@
+//! A node's segments: they take records, answer reads, fill their gaps from one another, turn records into pages.
+
+mod answer;
+mod cell;
+mod coalesce;
+mod fill;
+mod gossip;
+mod holds;
+mod segment_host;
+
+pub use segment_host::{HostError, SegmentHost};

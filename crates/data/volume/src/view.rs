@@ -1,0 +1,283 @@
+//! A volume as it was at one LSN, for reading: what readers stand on.
+//!
+//! Segments keep page versions at the view's LSN while it renews its hold. It needs no writer, and a writer's end does not
+//! touch it: everything at or below a VDL stays for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinSet};
+
+use quorate_base::NodeId;
+use quorate_region::transport::Caller;
+
+use crate::calls::{HOLD, HoldAt, STATUS, SegmentStatus, TAIL, TailAt};
+use crate::layout::{Layout, Place};
+use crate::pages::{PageWrite, Pages, PagesError, Point};
+use crate::protocol::{GroupIndex, Lsn, PageId, SegmentId};
+use crate::reading::{PAGES_MAX, ReadPoint, Reading};
+
+/// Longest wait for one segment's answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long is waited for further answers once each group has given one.
+const MORE_ANSWERS: Duration = Duration::from_millis(50);
+/// Pause before it is tried again to find a point to read at.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
+/// Time between two renewals of the hold.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// Tries to find a point to read at.
+const TRIES_MAX: usize = 50;
+
+/// A volume at one LSN.
+pub struct View {
+    reading: Arc<Reading>,
+    runtime: Handle,
+    at: Lsn,
+    tails: BTreeMap<GroupIndex, Lsn>,
+    renewing: AbortHandle,
+}
+
+struct Finder {
+    caller: Arc<Caller>,
+    layout: Layout,
+    view: u64,
+}
+
+impl View {
+    /// Opens a view at the newest LSN that segments know to be complete. `id` names the view among all of the volume's.
+    ///
+    /// # Errors
+    /// When some group's segments do not answer.
+    pub async fn open(
+        caller: Arc<Caller>,
+        layout: Layout,
+        own: NodeId,
+        id: u64,
+    ) -> Result<View, PagesError> {
+        let finder = Finder {
+            caller: caller.clone(),
+            layout: layout.clone(),
+            view: id,
+        };
+        let mut found = None;
+        for _ in 0..TRIES_MAX {
+            found = finder.find().await;
+            if found.is_some() {
+                break;
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+        let (at, tails) = found.ok_or_else(|| {
+            let why = "some protection group's segments do not say what is complete";
+            PagesError::Unavailable(String::from(why))
+        })?;
+        let renewing = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                finder.hold(Some(at), &BTreeSet::new()).await;
+            }
+        });
+        Ok(View {
+            reading: Arc::new(Reading::new(caller, layout, own)),
+            runtime: Handle::current(),
+            at,
+            tails,
+            renewing: renewing.abort_handle(),
+        })
+    }
+
+    /// What is read.
+    #[must_use]
+    pub fn at(&self) -> Lsn {
+        self.at
+    }
+
+    /// Goes by another layout: segments that have taken the place of others.
+    pub fn set_layout(&self, layout: Layout) {
+        self.reading.set_layout(layout);
+    }
+
+    fn fetch(&self, group: GroupIndex, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
+        let Some(need) = self.tails.get(&group).copied() else {
+            let zeros = Bytes::from(vec![0; self.page_bytes()]);
+            return Ok(vec![zeros; pages.len()]);
+        };
+        let point = || Ok(ReadPoint { at: self.at, need });
+        let read = self.reading.pages(group, pages, point, |_| true);
+        Ok(self.runtime.block_on(read)?.0)
+    }
+
+    /// Pages as they were.
+    fn read_pages(&self, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
+        let mut groups: BTreeMap<GroupIndex, Vec<usize>> = BTreeMap::new();
+        let layout = self.reading.layout();
+        for (index, page) in pages.iter().enumerate() {
+            groups
+                .entry(layout.group_of(*page))
+                .or_default()
+                .push(index);
+        }
+        let mut found = vec![Bytes::new(); pages.len()];
+        for (group, indices) in groups {
+            for indices in indices.chunks(PAGES_MAX) {
+                let wanted: Vec<PageId> = indices.iter().map(|i| pages[*i]).collect();
+                for (index, bytes) in indices.iter().zip(self.fetch(group, &wanted)?) {
+                    found[*index] = bytes;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+impl Pages for View {
+    fn page_bytes(&self) -> usize {
+        self.reading.page_bytes()
+    }
+
+    fn pages_max(&self) -> u64 {
+        crate::writer::VOLUME_BYTES_MAX / self.page_bytes() as u64
+    }
+
+    fn read(&self, page: PageId) -> Result<Bytes, PagesError> {
+        let read = self.read_pages(&[page])?.pop();
+        Ok(read.expect("as many pages as were asked for"))
+    }
+
+    fn write(&self, _: Vec<PageWrite>, _: Point) -> Result<Lsn, PagesError> {
+        Err(PagesError::ReadOnly)
+    }
+
+    fn sync(&self, _: Lsn) -> Result<(), PagesError> {
+        Ok(())
+    }
+}
+
+impl Finder {
+    /// A complete LSN that is held, with each group's last record at or below it.
+    async fn find(&self) -> Option<(Lsn, BTreeMap<GroupIndex, Lsn>)> {
+        let mut known: BTreeMap<GroupIndex, Lsn> = BTreeMap::new();
+        let mut answering = BTreeSet::new();
+        for (segment, status) in self.statuses().await {
+            let vdl = known.entry(segment.group).or_default();
+            *vdl = status.complete.vdl.max(*vdl);
+            answering.extend(self.layout.place(segment.group, segment.copy).cloned());
+        }
+        if known.len() < self.layout.groups.len() {
+            return None;
+        }
+        let at = known.values().copied().min()?;
+        self.hold(Some(at), &answering).await;
+        let mut tails = BTreeMap::new();
+        for (index, group) in &self.layout.groups {
+            let places = group.places.iter();
+            let places = places.filter(|(_, place)| answering.contains(place));
+            tails.insert(*index, self.tail(*index, places, at).await?);
+        }
+        Some((at, tails))
+    }
+
+    /// What segments say of themselves: one of each group at least, where any answers.
+    async fn statuses(&self) -> Vec<(SegmentId, SegmentStatus)> {
+        let mut asked = JoinSet::new();
+        for (index, group) in &self.layout.groups {
+            for (copy, place) in &group.places {
+                let (caller, place) = (self.caller.clone(), place.clone());
+                let segment = self.segment(*index, *copy);
+                asked.spawn(async move {
+                    let call =
+                        caller.call(&place.node, place.address, STATUS, &segment, CALL_TIMEOUT);
+                    let status: Option<SegmentStatus> = call.await.ok().flatten();
+                    Some((segment, status?))
+                });
+            }
+        }
+        let mut answers = Vec::new();
+        let mut heard = BTreeSet::new();
+        loop {
+            let next = asked.join_next();
+            let answer = if heard.len() < self.layout.groups.len() {
+                next.await
+            } else {
+                let in_time = tokio::time::timeout(MORE_ANSWERS, next).await;
+                in_time.unwrap_or_default()
+            };
+            let Some(answer) = answer else {
+                return answers;
+            };
+            let answer: Option<(SegmentId, SegmentStatus)> = answer.ok().flatten();
+            if let Some((segment, status)) = answer {
+                heard.insert(segment.group);
+                answers.push((segment, status));
+            }
+        }
+    }
+
+    async fn tail(
+        &self,
+        group: GroupIndex,
+        places: impl Iterator<Item = (&u32, &Place)>,
+        lsn: Lsn,
+    ) -> Option<Lsn> {
+        for (copy, place) in places {
+            let question = TailAt {
+                segment: self.segment(group, *copy),
+                lsn,
+            };
+            let call = self
+                .caller
+                .call(&place.node, place.address, TAIL, &question, CALL_TIMEOUT);
+            let tail: Result<Option<Lsn>, _> = call.await;
+            if let Ok(Some(tail)) = tail {
+                return Some(tail);
+            }
+        }
+        None
+    }
+
+    /// Tells every node what is read, and waits for those that answer. What the others still keep, nobody knows.
+    async fn hold(&self, at: Option<Lsn>, answering: &BTreeSet<Place>) {
+        let places = self.layout.groups.values().flat_map(|g| g.places.values());
+        let places: BTreeSet<Place> = places.cloned().collect();
+        let mut waited_for = JoinSet::new();
+        for place in places {
+            let caller = self.caller.clone();
+            let hold = HoldAt {
+                volume: self.layout.volume.clone(),
+                view: self.view,
+                at,
+            };
+            let is_waited_for = answering.contains(&place);
+            let held = async move {
+                let call = caller.call(&place.node, place.address, HOLD, &hold, CALL_TIMEOUT);
+                let held: Result<(), _> = call.await;
+                if let Err(e) = held {
+                    tracing::debug!(error = %e, "a node does not hold a view's pages");
+                }
+            };
+            if is_waited_for {
+                waited_for.spawn(held);
+            } else {
+                tokio::spawn(held);
+            }
+        }
+        waited_for.join_all().await;
+    }
+
+    fn segment(&self, group: GroupIndex, copy: u32) -> SegmentId {
+        SegmentId {
+            volume: self.layout.volume.clone(),
+            group,
+            copy,
+        }
+    }
+}

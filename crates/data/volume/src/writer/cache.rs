@@ -1,0 +1,127 @@
+//! The writer's pages in memory: those that segments may not have yet, and as many others as there is room for.
+//!
+//! Invariants
+//! - A page whose last record stands above VDL stays: no segment may be able to serve it.
+//! - Others go by the clock: what was not used since the hand last came by goes first.
+//! - A page that a segment gave is kept only when no newer one can have come and gone meanwhile.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::protocol::{Lsn, PageId};
+
+/// Pages that are looked at for room with each write: making room is spread over writes.
+const LOOKS_MAX: usize = 64;
+
+struct Cached {
+    bytes: Bytes,
+    lsn: Lsn,
+    used: bool,
+}
+
+/// Pages in memory.
+pub(super) struct PageCache {
+    pages: HashMap<PageId, Cached>,
+    clock: VecDeque<PageId>,
+    pages_max: usize,
+    /// The newest record of any page that was let go.
+    gone: Lsn,
+}
+
+impl PageCache {
+    pub(super) fn new(pages_max: usize) -> PageCache {
+        PageCache {
+            pages: HashMap::new(),
+            clock: VecDeque::new(),
+            pages_max,
+            gone: Lsn(0),
+        }
+    }
+
+    pub(super) fn get(&mut self, page: PageId) -> Option<Bytes> {
+        let cached = self.pages.get_mut(&page)?;
+        cached.used = true;
+        Some(cached.bytes.clone())
+    }
+
+    /// The page as a record left it.
+    pub(super) fn written(&mut self, page: PageId, bytes: Bytes, lsn: Lsn) {
+        self.put(page, bytes, lsn);
+    }
+
+    /// The page as a segment gave it, as it was at `at`. False when it may be older than what was let go since: it has to be
+    /// fetched again before anything is built on it. What is cached already is as new or newer.
+    pub(super) fn fetched(&mut self, page: PageId, bytes: Bytes, at: Lsn) -> bool {
+        if self.gone > at {
+            return false;
+        }
+        if !self.pages.contains_key(&page) {
+            self.put(page, bytes, Lsn(0));
+        }
+        true
+    }
+
+    fn put(&mut self, page: PageId, bytes: Bytes, lsn: Lsn) {
+        let cached = Cached {
+            bytes,
+            lsn,
+            used: true,
+        };
+        if self.pages.insert(page, cached).is_none() {
+            self.clock.push_back(page);
+        }
+    }
+
+    /// Lets pages go until there is room, as far as VDL allows.
+    pub(super) fn trim(&mut self, vdl: Lsn) {
+        let mut looks = LOOKS_MAX;
+        while self.pages.len() > self.pages_max && looks > 0 {
+            looks -= 1;
+            let Some(page) = self.clock.pop_front() else {
+                return;
+            };
+            let Some(cached) = self.pages.get_mut(&page) else {
+                continue;
+            };
+            if cached.lsn > vdl || std::mem::take(&mut cached.used) {
+                self.clock.push_back(page);
+            } else {
+                self.gone = self.gone.max(cached.lsn);
+                self.pages.remove(&page);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_above_vdl_stay_and_others_go_when_they_are_not_used() {
+        let mut cache = PageCache::new(2);
+        let page = |n: u8| Bytes::from(vec![n]);
+        cache.written(PageId(1), page(1), Lsn(10));
+        assert!(cache.fetched(PageId(2), page(2), Lsn(9)));
+        assert!(cache.fetched(PageId(3), page(3), Lsn(9)));
+        cache.trim(Lsn(9));
+        assert_eq!(cache.get(PageId(1)), Some(page(1)));
+        assert_eq!(cache.pages.len(), 2);
+        cache.fetched(PageId(1), page(9), Lsn(9));
+        assert_eq!(cache.get(PageId(1)), Some(page(1)), "the record's is newer");
+        cache.fetched(PageId(4), page(4), Lsn(9));
+        cache.trim(Lsn(10));
+        assert_eq!(cache.pages.len(), 2);
+    }
+
+    #[test]
+    fn a_page_fetched_before_a_newer_one_was_let_go_is_not_kept() {
+        let mut cache = PageCache::new(0);
+        cache.written(PageId(1), Bytes::from_static(b"new"), Lsn(10));
+        cache.trim(Lsn(10));
+        assert_eq!(cache.get(PageId(1)), None);
+        assert!(!cache.fetched(PageId(1), Bytes::from_static(b"old"), Lsn(9)));
+        assert!(cache.fetched(PageId(1), Bytes::from_static(b"new"), Lsn(10)));
+    }
+}

@@ -1,0 +1,212 @@
+//! A volume over real nodes: three zones, six segments, calls over TLS, disks in folders.
+
+// A test fails where it unwraps.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_volume::protocol::{GroupIndex, PageId, VolumeEpoch};
+use quorate_volume::{Content, OpenError, PageWrite, Pages, PagesError, Point, Volume};
+
+use support::{Region, blocking};
+
+fn bytes(page: u64, offset: usize, data: &[u8]) -> PageWrite {
+    PageWrite {
+        page: PageId(page),
+        content: Content::Bytes {
+            offset,
+            data: Bytes::copy_from_slice(data),
+        },
+    }
+}
+
+fn put(volume: &Volume, page: u64, text: &[u8]) {
+    let lsn = volume.write(vec![bytes(page, 0, text)], Point::Consistent);
+    volume.sync(lsn.unwrap()).unwrap();
+}
+
+fn starts_with(pages: &impl Pages, page: u64, text: &[u8]) -> bool {
+    pages.read(PageId(page)).unwrap().starts_with(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_synced_is_read_by_the_next_writer_with_a_zone_gone() {
+    let mut region = Region::start().await;
+    let first = region.open(1).await.unwrap();
+    blocking(move || {
+        put(&first, 3, b"kept");
+        put(&first, 1_000, b"too");
+    })
+    .await;
+    region.kill('a');
+    let second = region.open(2).await.unwrap();
+    blocking(move || {
+        assert!(starts_with(&second, 3, b"kept"));
+        assert!(starts_with(&second, 1_000, b"too"));
+        put(&second, 3, b"more");
+        assert!(starts_with(&second, 3, b"more"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_writer_is_refused_by_the_segments() {
+    let region = Region::start().await;
+    let first = region.open(1).await.unwrap();
+    let second = region.open(2).await.unwrap();
+    blocking(move || {
+        let lsn = first.write(vec![bytes(0, 0, b"late")], Point::Consistent);
+        if let Ok(lsn) = lsn {
+            assert_eq!(first.sync(lsn), Err(PagesError::Fenced));
+        }
+        let later = first.write(vec![bytes(0, 0, b"later")], Point::Consistent);
+        assert_eq!(later, Err(PagesError::Fenced));
+        assert!(starts_with(&second, 0, &[0; 8]));
+        put(&second, 0, b"mine");
+    })
+    .await;
+    let stale = region.open(1).await.err();
+    assert_eq!(stale, Some(OpenError::Fenced(VolumeEpoch(2))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_returns_fills_its_gap_from_its_peers() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    region.kill('c');
+    let volume = blocking(move || {
+        for page in 0..200 {
+            put(&volume, page, format!("page {page}").as_bytes());
+        }
+        volume
+    })
+    .await;
+    let last = volume.status().vdl;
+    drop(volume);
+    region.revive('c').await;
+    let next = region.open(2).await.unwrap();
+    region.wait_for(|status| status.scl >= last, 'c').await;
+    blocking(move || {
+        for page in 0..200 {
+            assert!(starts_with(&next, page, format!("page {page}").as_bytes()));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_nodes_killed_and_revived_have_what_was_synced() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    blocking(move || {
+        for round in 0..50_u64 {
+            let unit = vec![
+                bytes(round % 7, 16, &round.to_le_bytes()),
+                bytes(900, 0, b"both"),
+            ];
+            let lsn = volume.write(unit, Point::Consistent).unwrap();
+            volume.sync(lsn).unwrap();
+        }
+        // Half of a unit that recovery must not end with.
+        let half = vec![bytes(901, 0, b"half")];
+        volume.write(half, Point::Inside).unwrap();
+    })
+    .await;
+    for zone in ['a', 'b', 'c'] {
+        region.kill(zone);
+    }
+    for zone in ['a', 'b', 'c'] {
+        region.revive(zone).await;
+    }
+    let volume = region.open(2).await.unwrap();
+    blocking(move || {
+        for page in 0..7_u64 {
+            let last = (0..50).filter(|round| round % 7 == page).max().unwrap();
+            let read = volume.read(PageId(page)).unwrap();
+            assert_eq!(read[16..24], last.to_le_bytes());
+        }
+        assert!(starts_with(&volume, 900, b"both"));
+        assert!(starts_with(&volume, 901, &[0; 4]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_stays_at_its_point_while_the_writer_goes_on() {
+    let region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let volume = blocking(move || {
+        put(&volume, 5, b"before");
+        volume
+    })
+    .await;
+    let vdl = volume.status().vdl;
+    region
+        .wait_for(|status| status.complete.vdl >= vdl, 'a')
+        .await;
+    let view = region.view(7).await.unwrap();
+    blocking(move || {
+        put(&volume, 5, b"after!");
+        assert!(starts_with(&view, 5, b"before"));
+        assert!(starts_with(&volume, 5, b"after!"));
+        let refused = view.write(vec![bytes(5, 0, b"no")], Point::Consistent);
+        assert_eq!(refused, Err(PagesError::ReadOnly));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_volume_grows_by_a_group_when_it_is_written_further() {
+    let mut region = Region::start().await;
+    let volume = Arc::new(region.open(1).await.unwrap());
+    let beyond = region.layout.pages_per_group + 5;
+    let writer = volume.clone();
+    let writing = blocking(move || put(&writer, beyond, b"further"));
+    let mut wanted = volume.wanted_groups();
+    let growing = async {
+        wanted.wait_for(|wanted| *wanted >= 2).await.unwrap();
+        region.grow();
+        volume.set_layout(region.layout.clone());
+    };
+    tokio::join!(writing, growing);
+    let mut groups = volume.status().groups.into_iter();
+    assert!(groups.any(|group| group.group == GroupIndex(1)));
+    drop(volume);
+    let next = region.open(2).await.unwrap();
+    blocking(move || assert!(starts_with(&next, beyond, b"further"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_segment_is_replaced_while_writes_go_on() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let volume = blocking(move || {
+        for page in 0..50 {
+            put(&volume, page, b"early");
+        }
+        volume
+    })
+    .await;
+    region.replace(5, 6);
+    volume.set_layout(region.layout.clone());
+    let volume = blocking(move || {
+        put(&volume, 60, b"meanwhile");
+        volume
+    })
+    .await;
+    while !volume.status().groups[0].filled {
+        tokio::task::yield_now().await;
+    }
+    region.settle();
+    volume.set_layout(region.layout.clone());
+    let copies = region.layout.groups[&GroupIndex(0)].membership.copies();
+    assert_eq!(copies, [0, 1, 2, 3, 4, 6].into());
+    blocking(move || {
+        put(&volume, 61, b"afterwards");
+        assert!(starts_with(&volume, 0, b"early"));
+    })
+    .await;
+}

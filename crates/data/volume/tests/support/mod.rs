@@ -1,0 +1,230 @@
+//! Nodes of three zones in one process, each with a folder of its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_base::{NodeId, RegionName};
+use quorate_region::transport::{Caller, Router, RpcServer};
+use quorate_region::{CertificateAuthority, Identity, NodeInfo, RegionMap};
+use quorate_volume::protocol::{GroupIndex, Membership, VolumeEpoch, VolumeId};
+use quorate_volume::store::Options;
+use quorate_volume::{
+    GroupLayout, Layout, OpenError, OpenOptions, PagesError, Place, SegmentHost, SegmentStatus,
+    View, Volume,
+};
+use tokio::runtime::Runtime;
+
+const PAGES_PER_GROUP: u64 = 4_096;
+const PAGE_BYTES: u32 = 8_192;
+/// Nothing here takes that long.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+struct Node {
+    folder: tempfile::TempDir,
+    identity: Identity,
+    address: SocketAddr,
+    running: Option<Running>,
+}
+
+/// A node's own runtime: when it goes, so do its connections and whatever it was about to answer.
+struct Running {
+    host: Option<Arc<SegmentHost>>,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.host = None;
+        let runtime = self.runtime.take().unwrap();
+        // A runtime may not be waited for on another one's thread.
+        let ended = std::thread::spawn(move || runtime.shutdown_timeout(DEADLINE));
+        ended.join().unwrap();
+    }
+}
+
+/// Three nodes, one for each zone.
+pub(crate) struct Region {
+    nodes: BTreeMap<NodeId, Node>,
+    caller: Arc<Caller>,
+    pub(crate) layout: Layout,
+}
+
+/// Runs what blocks where it may.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+impl Region {
+    pub(crate) async fn start() -> Region {
+        let region: RegionName = "us-east-1".parse().unwrap();
+        let ids: Vec<NodeId> = ['a', 'b', 'c'].map(|zone| region.zone(zone).node(1)).into();
+        let address = || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let infos: Vec<NodeInfo> = ids
+            .iter()
+            .map(|id| NodeInfo {
+                id: id.clone(),
+                address: address(),
+                voter: true,
+            })
+            .collect();
+        let map = RegionMap {
+            region: region.clone(),
+            nodes: infos.clone(),
+        };
+        let ca = CertificateAuthority::create(&region).unwrap();
+        let mut nodes = BTreeMap::new();
+        for info in &infos {
+            let node = Node {
+                folder: tempfile::tempdir().unwrap(),
+                identity: Identity::for_node(&ca, &map, &info.id).unwrap(),
+                address: info.address,
+                running: None,
+            };
+            nodes.insert(info.id.clone(), node);
+        }
+        let caller = Caller::new(&nodes[&ids[0]].identity).unwrap();
+        let mut region = Region {
+            layout: Layout {
+                volume: VolumeId(String::from("cluster-TEST")),
+                page_bytes: PAGE_BYTES,
+                pages_per_group: PAGES_PER_GROUP,
+                groups: BTreeMap::new(),
+            },
+            nodes,
+            caller: Arc::new(caller),
+        };
+        region.add_group();
+        for id in ids {
+            region.run(&id).await;
+        }
+        region
+    }
+
+    fn id(&self, zone: char) -> NodeId {
+        let mut ids = self.nodes.keys();
+        ids.find(|id| id.zone().as_str().ends_with(zone))
+            .unwrap()
+            .clone()
+    }
+
+    fn add_group(&mut self) {
+        let ids: Vec<&NodeId> = self.nodes.keys().collect();
+        let places = (0..6).map(|copy| {
+            let id = ids[copy as usize / 2];
+            let place = Place {
+                node: id.clone(),
+                address: self.nodes[id].address,
+            };
+            (copy, place)
+        });
+        let group = GroupLayout {
+            membership: Membership::first(),
+            places: places.collect(),
+        };
+        let index = u32::try_from(self.layout.groups.len()).unwrap();
+        self.layout.groups.insert(GroupIndex(index), group);
+    }
+
+    async fn run(&mut self, id: &NodeId) {
+        let layout = self.layout.clone();
+        let node = self.nodes.get_mut(id).unwrap();
+        let caller = Arc::new(Caller::new(&node.identity).unwrap());
+        let folder = node.folder.path().to_path_buf();
+        let own = id.clone();
+        let opening = move || SegmentHost::open(&folder, own, caller, Options::default()).unwrap();
+        let host = blocking(opening).await;
+        host.arrange(&layout).unwrap();
+        let mut router = Router::default();
+        host.route(&mut router);
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+        let (identity, address) = (node.identity.clone(), node.address);
+        let binding = async move { RpcServer::bind(address, &identity).await.unwrap() };
+        let server = runtime.spawn(binding).await.unwrap();
+        runtime.spawn(server.serve(router));
+        runtime.spawn(host.clone().run_gossip());
+        runtime.spawn(host.clone().run_upkeep());
+        node.running = Some(Running {
+            host: Some(host),
+            runtime: Some(runtime),
+        });
+    }
+
+    /// The node of that zone answers nothing any more.
+    pub(crate) fn kill(&mut self, zone: char) {
+        let id = self.id(zone);
+        self.nodes.get_mut(&id).unwrap().running = None;
+    }
+
+    pub(crate) async fn revive(&mut self, zone: char) {
+        let id = self.id(zone);
+        self.run(&id).await;
+    }
+
+    pub(crate) async fn open(&self, epoch: u64) -> Result<Volume, OpenError> {
+        let options = OpenOptions {
+            own: self.id('a'),
+            epoch: VolumeEpoch(epoch),
+            cache_bytes: 16 * PAGE_BYTES as usize,
+        };
+        let opening = Volume::open(self.caller.clone(), self.layout.clone(), &options, drop);
+        tokio::time::timeout(DEADLINE, opening).await.unwrap()
+    }
+
+    pub(crate) async fn view(&self, id: u64) -> Result<View, PagesError> {
+        View::open(self.caller.clone(), self.layout.clone(), self.id('b'), id).await
+    }
+
+    /// Waits until every segment of the zone's node is like that.
+    pub(crate) async fn wait_for(&self, is: impl Fn(&SegmentStatus) -> bool, zone: char) {
+        let node = &self.nodes[&self.id(zone)];
+        let host = node.running.as_ref().unwrap().host.as_ref().unwrap();
+        let all = async {
+            loop {
+                let segments = host.segments(&self.layout.volume);
+                let mut statuses = segments.iter().map(|segment| host.status(segment).unwrap());
+                if statuses.all(|status| is(&status)) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, all).await.unwrap();
+    }
+
+    fn arrange(&self) {
+        for node in self.nodes.values() {
+            if let Some(host) = node.running.as_ref().and_then(|r| r.host.as_ref()) {
+                host.arrange(&self.layout).unwrap();
+            }
+        }
+    }
+
+    pub(crate) fn grow(&mut self) {
+        self.add_group();
+        self.arrange();
+    }
+
+    /// Puts a new copy beside one of group 0, on the same node.
+    pub(crate) fn replace(&mut self, suspect: u32, new: u32) {
+        let group = self.layout.groups.get_mut(&GroupIndex(0)).unwrap();
+        group.membership = group.membership.doubled(suspect, new).unwrap();
+        let place = group.places[&suspect].clone();
+        group.places.insert(new, place);
+        self.arrange();
+    }
+
+    /// Ends the replacement: the new copy stays.
+    pub(crate) fn settle(&mut self) {
+        let group = self.layout.groups.get_mut(&GroupIndex(0)).unwrap();
+        group.membership = group.membership.settled(true).unwrap();
+        let copies = group.membership.copies();
+        group.places.retain(|copy, _| copies.contains(copy));
+        self.arrange();
+    }
+}
