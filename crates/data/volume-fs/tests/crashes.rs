@@ -291,7 +291,7 @@ impl World {
 
     /// What is there after a crash, and what should be.
     fn crash(&mut self) -> (MemoryPages, Model) {
-        let points = self.pages.crash_points();
+        let points = self.pages.crash_points(self.pages.synced());
         // Before the first unit there is no file system.
         let points: Vec<usize> = points.into_iter().filter(|at| *at > 0).collect();
         let at = *points.choose(&mut self.random).unwrap();
