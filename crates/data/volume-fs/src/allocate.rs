@@ -74,6 +74,15 @@ impl Allocator {
         self.end - self.free_pages
     }
 
+    /// The free pages below the highest one in use.
+    pub(crate) fn free_runs(&self) -> impl Iterator<Item = Run> {
+        let runs = self.free.iter();
+        runs.map(|(start, len)| Run {
+            start: *start,
+            len: *len,
+        })
+    }
+
     /// Takes up to `want` pages from `start` on, as many as are free there.
     pub(crate) fn take_at(&mut self, start: u64, want: u64) -> Option<Run> {
         if start >= self.end {

@@ -3,6 +3,7 @@
 //! Must not know replication rules.
 
 mod allocate;
+mod check;
 mod error;
 mod extents;
 mod filesystem;
@@ -11,6 +12,7 @@ pub mod hold;
 mod inode;
 mod load;
 mod mapping;
+mod overlay;
 mod records;
 mod rows;
 mod state;
@@ -23,3 +25,4 @@ pub use filesystem::{
     AllocateHow, FileSystem, Listed, Owner, RenameHow, Seek, SetAttributes, Statistics,
 };
 pub use inode::{Attributes, Ino};
+pub use overlay::Overlay;

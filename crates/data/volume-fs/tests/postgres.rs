@@ -60,17 +60,16 @@ fn crashes(page_bytes: usize, settings: &[&str]) {
     for round in 0..number("QUORATE_VOLUME_FS_ROUNDS", 2) {
         let data = data_folder(&place);
         let engine = Engine::start(&data, place.folder(), settings);
+        let acknowledged = engine.sql("select count(*) from pgbench_history");
+        // A crash at any moment from here on.
+        let synced = place.pages.synced();
         let mut bench = engine.client("pgbench");
         bench.args(["-n", "-c", "4", "-T", &seconds]);
         run(&mut bench);
-        let acknowledged = engine.sql("select count(*) from pgbench_history");
-        // What is not synced may be lost from here on.
-        let synced = place.pages.synced();
         engine.sql("update pgbench_accounts set abalance = abalance where aid % 50 = 0");
         engine.kill();
-        let points = place.pages.crash_points();
-        let after: Vec<usize> = points.into_iter().filter(|at| *at >= synced).collect();
-        let at = after[rand::rng().random_range(0..after.len())];
+        let points = place.pages.crash_points(synced);
+        let at = points[rand::rng().random_range(0..points.len())];
         println!("round {round}: {at} of {} units", place.pages.units());
         let left = place.pages.after(at);
         place.unmount();

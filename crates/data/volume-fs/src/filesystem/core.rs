@@ -17,7 +17,7 @@ type OnFailure = Box<dyn Fn(&PagesError) + Send + Sync>;
 
 /// Files, folders and links in the pages of a volume. Calls block; they come from many threads.
 pub struct FileSystem {
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     timer: Option<JoinHandle<()>>,
 }
 
@@ -34,12 +34,12 @@ pub struct Statistics {
     pub inodes: u64,
 }
 
-pub(super) struct Shared {
-    pub(super) pages: Arc<dyn Pages>,
+pub(crate) struct Shared {
+    pub(crate) pages: Arc<dyn Pages>,
     state: Mutex<State>,
-    pub(super) read_only: bool,
+    pub(crate) read_only: bool,
     /// Told when the last hold has ended.
-    pub(super) holds_ended: Condvar,
+    pub(crate) holds_ended: Condvar,
     /// Told when a hold opens while the timer sleeps without an end.
     timer: Condvar,
     timer_idle: AtomicBool,
@@ -177,12 +177,12 @@ fn without_user(state: &State) -> Vec<u64> {
 }
 
 impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no operation panics half done")
     }
 
     /// The lock for an operation that writes.
-    pub(super) fn lock_to_write(&self) -> Result<MutexGuard<'_, State>, FsError> {
+    pub(crate) fn lock_to_write(&self) -> Result<MutexGuard<'_, State>, FsError> {
         if self.read_only {
             return Err(FsError::ReadOnly);
         }
@@ -194,7 +194,7 @@ impl Shared {
     }
 
     /// Runs an operation that writes. When it fails after it has changed something, the state is read anew.
-    pub(super) fn change<T>(
+    pub(crate) fn change<T>(
         &self,
         act: impl FnOnce(&mut State, &mut Unit, i64) -> Result<T, FsError>,
     ) -> Result<T, FsError> {
@@ -208,7 +208,7 @@ impl Shared {
         done
     }
 
-    pub(super) fn apply<T>(
+    pub(crate) fn apply<T>(
         &self,
         state: &mut State,
         act: impl FnOnce(&mut State, &mut Unit, i64) -> Result<T, FsError>,
@@ -230,7 +230,7 @@ impl Shared {
     }
 
     /// Adds a unit to the log.
-    pub(super) fn commit(&self, state: &mut State, unit: Unit) -> Result<(), FsError> {
+    pub(crate) fn commit(&self, state: &mut State, unit: Unit) -> Result<(), FsError> {
         let open = !state.holds.none_open();
         self.holds_open.store(open, Ordering::Release);
         if open && self.timer_idle.swap(false, Ordering::AcqRel) {
@@ -259,7 +259,7 @@ impl Shared {
     }
 
     /// Marks a consistency point when the last hold has ended and nothing was written since. A failure is kept in the state.
-    pub(super) fn mark_if_owed(&self, state: &mut State) {
+    pub(crate) fn mark_if_owed(&self, state: &mut State) {
         if state.failed.is_none() {
             let _ = self.commit(state, Unit::default());
         }
@@ -276,7 +276,7 @@ impl Shared {
     }
 
     /// Nothing is written from here on.
-    pub(super) fn fail(&self, state: &mut State, error: &PagesError) {
+    pub(crate) fn fail(&self, state: &mut State, error: &PagesError) {
         if state.failed.is_none() {
             state.failed = Some(error.clone());
             self.holds_ended.notify_all();
@@ -307,7 +307,7 @@ impl Shared {
     }
 
     /// Frees what nobody can reach, in units of bounded size. A failure is kept in the state; the next mount goes on.
-    pub(super) fn reap(&self) {
+    pub(crate) fn reap(&self) {
         loop {
             let Ok(mut state) = self.lock_to_write() else {
                 return;

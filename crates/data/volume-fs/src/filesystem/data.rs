@@ -11,7 +11,7 @@ use crate::error::FsError;
 use crate::hold::{HOLD_MS_MAX, Holds};
 use crate::inode::Ino;
 use crate::state::State;
-use crate::unit::Unit;
+use crate::unit::{Unit, zeros};
 
 /// How long a file may be, in bytes.
 pub(super) const SIZE_MAX: u64 = 1 << 62;
@@ -181,7 +181,7 @@ impl State {
                 let small = |n: u64| usize::try_from(n).expect("within the write");
                 let piece = data.slice(small(from - offset)..small(to - offset));
                 // A page that was free reads as zeros.
-                match (is_zero(&piece), is_fresh(block + step)) {
+                match (piece == zeros(piece.len()), is_fresh(block + step)) {
                     (true, true) => {}
                     (true, false) if to - from == page_bytes => unit.discard(page + step),
                     _ => unit.bytes(page + step, small(from % page_bytes), piece),
@@ -200,10 +200,4 @@ impl State {
         unit.touch(ino);
         Ok(())
     }
-}
-
-fn is_zero(data: &[u8]) -> bool {
-    let mut chunks = data.chunks_exact(64);
-    chunks.all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) == 0)
-        && data[data.len() / 64 * 64..].iter().all(|byte| *byte == 0)
 }

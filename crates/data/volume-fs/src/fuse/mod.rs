@@ -4,6 +4,7 @@ mod mount;
 mod options;
 mod serve;
 mod support;
+mod translate;
 
 pub use mount::{MountError, Mounted, mount};
 pub use options::MountOptions;

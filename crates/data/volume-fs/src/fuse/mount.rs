@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 use nix::errno::Errno;
@@ -18,6 +19,9 @@ use super::serve::Server;
 use super::support::{DEVICE, WhyNot, supported};
 use crate::error::FsError;
 use crate::filesystem::FileSystem;
+
+/// Numbers this process's mounts.
+static MOUNTS: AtomicU64 = AtomicU64::new(0);
 
 /// Why a file system cannot be mounted or unmounted.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +43,8 @@ pub enum MountError {
 /// A file system at its mount point. Dropping it unmounts, waiting for nobody.
 pub struct Mounted {
     mountpoint: PathBuf,
-    /// The mount's device number, as `/proc/self/mountinfo` shows it.
-    device: Option<String>,
+    /// What `/proc/self/mountinfo` shows as its source; no other mount has the same.
+    source: String,
     file_system: Arc<FileSystem>,
     session: Option<BackgroundSession>,
 }
@@ -59,25 +63,27 @@ pub fn mount(
     remove_dead_mount(mountpoint).map_err(refused)?;
     let mountpoint = mountpoint.canonicalize().map_err(refused)?;
     let server = Server::new(file_system.clone(), options.cached_for);
-    let config = config(options, file_system.is_read_only());
+    let number = MOUNTS.fetch_add(1, Ordering::Relaxed);
+    let source = format!("{}#{}.{number}", options.name, std::process::id());
+    let config = config(options, &source, file_system.is_read_only());
     let session = if geteuid().is_root() {
-        mount_as_root(server, &mountpoint, options, &config)
+        mount_as_root(server, &mountpoint, &source, &config)
     } else {
         fuser::spawn_mount(server, &mountpoint, &config)
     };
     let session = session.map_err(refused)?;
     Ok(Mounted {
-        device: device_at(&mountpoint),
+        source,
         mountpoint,
         file_system,
         session: Some(session),
     })
 }
 
-fn config(options: &MountOptions, read_only: bool) -> Config {
+fn config(options: &MountOptions, source: &str, read_only: bool) -> Config {
     let mut config = Config::default();
     config.mount_options = vec![
-        MountOption::FSName(options.name.clone()),
+        MountOption::FSName(source.to_owned()),
         MountOption::Subtype("quorate".to_owned()),
         MountOption::DefaultPermissions,
         MountOption::NoAtime,
@@ -100,7 +106,7 @@ fn config(options: &MountOptions, read_only: bool) -> Config {
 fn mount_as_root(
     server: Server,
     mountpoint: &Path,
-    options: &MountOptions,
+    source: &str,
     config: &Config,
 ) -> io::Result<BackgroundSession> {
     let device = OpenOptions::new().read(true).write(true).open(DEVICE)?;
@@ -113,8 +119,8 @@ fn mount_as_root(
     if read_only {
         flags |= MsFlags::MS_RDONLY;
     }
-    let (name, kind) = (Some(options.name.as_str()), Some("fuse.quorate"));
-    nix::mount::mount(name, mountpoint, kind, flags, Some(how.as_str()))?;
+    let kind = Some("fuse.quorate");
+    nix::mount::mount(Some(source), mountpoint, kind, flags, Some(how.as_str()))?;
     Session::from_fd(server, device.into(), config.acl, config.clone())
         .and_then(Session::spawn)
         .inspect_err(|_| {
@@ -135,14 +141,13 @@ fn remove_dead_mount(mountpoint: &Path) -> io::Result<()> {
     }
 }
 
-/// The device of what is mounted at a place, on top of what else is mounted there.
-fn device_at(mountpoint: &Path) -> Option<String> {
+/// The source of what is mounted at a place, on top of what else is mounted there.
+fn source_at(mountpoint: &Path) -> Option<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     let at = |line: &str| {
-        let mut fields = line.split(' ').skip(2);
-        let device = fields.next()?;
-        let place = fields.nth(1)?.replace("\\040", " ");
-        (Path::new(&place) == mountpoint).then(|| device.to_owned())
+        let (place, source) = line.split_once(" - ")?;
+        let place = place.split(' ').nth(4)?.replace("\\040", " ");
+        (Path::new(&place) == mountpoint).then(|| source.split(' ').nth(1).map(str::to_owned))?
     };
     mounts.lines().rev().find_map(at)
 }
@@ -214,10 +219,8 @@ impl Mounted {
         let Some(session) = self.session.take() else {
             return Ok(());
         };
-        // When this one has died, another mount may be there, even one with the same number.
-        let ours = !session.guard.is_finished()
-            && self.device.is_some()
-            && device_at(&self.mountpoint) == self.device;
+        // When this one has died, another mount may be there.
+        let ours = source_at(&self.mountpoint).is_some_and(|source| source == self.source);
         let gone = if ours {
             detach(&self.mountpoint)
         } else {

@@ -9,15 +9,16 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fuser::{
-    BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
-    INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
-    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen,
-    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
+    KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
+    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
+use super::translate::{absent, attr, errno, ino, kind, owner, time};
 use crate::error::FsError;
-use crate::filesystem::{AllocateHow, FileSystem, Owner, RenameHow, Seek, SetAttributes};
-use crate::inode::{Attributes, Ino};
+use crate::filesystem::{AllocateHow, FileSystem, RenameHow, Seek, SetAttributes};
+use crate::inode::Attributes;
 
 const REQUEST_BYTES_MAX: u32 = 1 << 20;
 const BACKGROUND_MAX: u16 = 64;
@@ -65,101 +66,11 @@ impl Server {
     }
 }
 
-fn owner(request: &Request) -> Owner {
-    Owner {
-        uid: request.uid(),
-        gid: request.gid(),
-    }
-}
-
 fn empty(reply: ReplyEmpty, done: Result<(), FsError>) {
     match done {
         Ok(()) => reply.ok(),
         Err(error) => reply.error(errno(&error)),
     }
-}
-
-fn errno(error: &FsError) -> Errno {
-    match error {
-        FsError::NotFound => Errno::ENOENT,
-        FsError::Exists => Errno::EEXIST,
-        FsError::NotFolder => Errno::ENOTDIR,
-        FsError::IsFolder => Errno::EISDIR,
-        FsError::NotEmpty => Errno::ENOTEMPTY,
-        FsError::NameTooLong => Errno::ENAMETOOLONG,
-        FsError::Invalid => Errno::EINVAL,
-        FsError::NotPermitted => Errno::EPERM,
-        FsError::TooLarge => Errno::EFBIG,
-        FsError::NothingBehind => Errno::ENXIO,
-        FsError::NoSpace => Errno::ENOSPC,
-        FsError::ReadOnly => Errno::EROFS,
-        FsError::Pages(_) | FsError::Corrupt(_) => Errno::EIO,
-    }
-}
-
-fn kind(mode: u32) -> FileType {
-    match mode & 0o170_000 {
-        0o040_000 => FileType::Directory,
-        0o120_000 => FileType::Symlink,
-        0o010_000 => FileType::NamedPipe,
-        0o140_000 => FileType::Socket,
-        0o020_000 => FileType::CharDevice,
-        0o060_000 => FileType::BlockDevice,
-        _ => FileType::RegularFile,
-    }
-}
-
-fn attr(attributes: &Attributes) -> FileAttr {
-    FileAttr {
-        ino: INodeNo(attributes.ino.0),
-        size: attributes.size,
-        blocks: attributes.pages * attributes.page_bytes / 512,
-        atime: attributes.atime,
-        mtime: attributes.mtime,
-        ctime: attributes.ctime,
-        crtime: attributes.ctime,
-        kind: kind(attributes.mode),
-        perm: u16::try_from(attributes.mode & 0o7777).expect("twelve bits"),
-        nlink: attributes.links,
-        uid: attributes.uid,
-        gid: attributes.gid,
-        rdev: attributes.rdev,
-        blksize: u32::try_from(attributes.page_bytes).expect("pages are small"),
-        flags: 0,
-    }
-}
-
-/// What the kernel takes for "there is no such name", and may remember.
-fn absent() -> FileAttr {
-    let never = SystemTime::UNIX_EPOCH;
-    FileAttr {
-        ino: INodeNo(0),
-        size: 0,
-        blocks: 0,
-        atime: never,
-        mtime: never,
-        ctime: never,
-        crtime: never,
-        kind: FileType::RegularFile,
-        perm: 0,
-        nlink: 0,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        blksize: 0,
-        flags: 0,
-    }
-}
-
-fn time(given: TimeOrNow) -> SystemTime {
-    match given {
-        TimeOrNow::SpecificTime(time) => time,
-        TimeOrNow::Now => SystemTime::now(),
-    }
-}
-
-fn ino(number: INodeNo) -> Ino {
-    Ino(number.0)
 }
 
 impl Filesystem for Server {

@@ -84,11 +84,10 @@ impl MemoryPages {
             .sum()
     }
 
-    /// How many units a crash may leave: each number.
+    /// How many units a crash may leave, each number, when it comes at or after a moment when [`MemoryPages::synced`] was `synced`.
     #[must_use]
-    pub fn crash_points(&self) -> Vec<usize> {
+    pub fn crash_points(&self, synced: usize) -> Vec<usize> {
         let inner = self.lock();
-        let synced = usize::try_from(inner.synced).expect("units are in memory");
         let whole = |at: &usize| *at == 0 || inner.units[at - 1].1 == Point::Consistent;
         (synced..=inner.units.len()).filter(whole).collect()
     }
