@@ -4,6 +4,7 @@
 //! anything: an agent carries out what the records say.
 //!
 //! An agent changes a cluster only by the functions of [`records`], so that endpoints always say what the cluster does.
+pub(crate) mod api;
 pub(crate) mod controller;
 pub mod decide;
 #[cfg(test)]
