@@ -197,6 +197,7 @@ fn spawn_controllers(
         quorate_rds::controller::ControllerConfig {
             owner,
             standby_replace_after_ms: config.standby_replace_after_ms,
+            aurora: quorate_rds::aurora::AuroraConfig::default(),
         },
     ));
     tasks.spawn(quorate_elasticache::controller::run_controller(

@@ -27,11 +27,21 @@ impl ResourceOwner {
     /// The ARN of a DB instance.
     #[must_use]
     pub fn instance_arn(&self, id: &str) -> String {
+        self.arn("db", id)
+    }
+
+    /// The ARN of a DB cluster.
+    #[must_use]
+    pub fn cluster_arn(&self, id: &str) -> String {
+        self.arn("cluster", id)
+    }
+
+    fn arn(&self, kind: &str, id: &str) -> String {
         Arn {
             service: String::from("rds"),
             region: self.region.clone(),
             account: self.account.clone(),
-            resource: format!("db:{id}"),
+            resource: format!("{kind}:{id}"),
         }
         .to_string()
     }
@@ -46,7 +56,6 @@ pub fn instance_event(
     message: &str,
     category: EventCategory,
 ) -> (String, Event) {
-    let id = format!("{:013}-{:08x}", at.0, rand::rng().random::<u32>());
     let event = Event {
         at,
         source: EventSource::DbInstance,
@@ -55,7 +64,31 @@ pub fn instance_event(
         message: message.to_owned(),
         categories: vec![category],
     };
-    (id, event)
+    (event_id(at), event)
+}
+
+/// An event of a DB cluster with the id that it is stored under.
+#[must_use]
+pub fn cluster_event(
+    at: UnixMillis,
+    owner: &ResourceOwner,
+    cluster: &str,
+    message: &str,
+    category: EventCategory,
+) -> (String, Event) {
+    let event = Event {
+        at,
+        source: EventSource::DbCluster,
+        source_id: cluster.to_owned(),
+        source_arn: owner.cluster_arn(cluster),
+        message: message.to_owned(),
+        categories: vec![category],
+    };
+    (event_id(at), event)
+}
+
+fn event_id(at: UnixMillis) -> String {
+    format!("{:013}-{:08x}", at.0, rand::rng().random::<u32>())
 }
 
 /// Removes events that are too old or too many.

@@ -23,9 +23,18 @@ impl WantedParameters {
         group: Option<&ParameterGroup>,
     ) -> Result<WantedParameters, EffectiveError> {
         let settings = &instance.settings;
+        WantedParameters::of_class(&settings.engine_version, &settings.class, group)
+    }
+
+    /// What a class, a version and a group ask for.
+    pub(crate) fn of_class(
+        engine_version: &str,
+        class: &str,
+        group: Option<&ParameterGroup>,
+    ) -> Result<WantedParameters, EffectiveError> {
         Ok(WantedParameters {
-            settings: effective_parameters(&settings.engine_version, &settings.class, group)?,
-            force_ssl: force_ssl(&settings.engine_version, group),
+            settings: effective_parameters(engine_version, class, group)?,
+            force_ssl: force_ssl(engine_version, group),
         })
     }
 

@@ -36,7 +36,7 @@ impl Context<'_> {
         Ok(self.catalog().read(id).await?)
     }
 
-    /// The ARN of a resource: `kind` is `db`, `pg` or `subgrp`.
+    /// The ARN of a resource: `kind` is `db`, `pg`, `subgrp`, `cluster`, `cluster-pg` or `cluster-endpoint`.
     pub(crate) fn arn(&self, kind: &str, id: &str) -> String {
         Arn {
             service: String::from("rds"),
@@ -45,6 +45,15 @@ impl Context<'_> {
             resource: format!("{kind}:{id}"),
         }
         .to_string()
+    }
+
+    /// Reserves a port for an endpoint: the one asked for when it is free, else another one.
+    pub(crate) fn reserve_port(&self, asked: u16) -> Result<u16, RdsError> {
+        self.region.ports.reserve(asked).ok_or_else(|| {
+            RdsError::InsufficientCapacity(format!(
+                "Port {asked} is in use, and so is every port of the range for endpoints. Delete an instance or widen the range."
+            ))
+        })
     }
 
     /// The request's `Tags`.

@@ -5,6 +5,7 @@ use quorate_wire::xml::Element;
 use crate::api::context::Context;
 use crate::api::error::RdsError;
 use crate::api::{engines, event, instance, parameter_group, subnet_group, tags};
+use crate::aurora::api::{cluster, member, parameter_group as cluster_group, unavailable};
 
 /// Carries out one action. The result is what stands in the answer's result element; empty for actions that
 /// have none.
@@ -13,15 +14,27 @@ pub(crate) async fn dispatch(
     context: &Context<'_>,
 ) -> Result<Vec<Element>, RdsError> {
     match action {
+        "CreateDBInstance" if member::is_for_cluster(context) => member::create(context).await,
         "CreateDBInstance" => instance::create(context).await,
         "CreateDBInstanceReadReplica" => instance::create_replica(context).await,
         "DescribeDBInstances" => instance::describe(context).await,
-        "ModifyDBInstance" => instance::modify(context).await,
-        "RebootDBInstance" => instance::reboot(context).await,
-        "StartDBInstance" => instance::start(context).await,
-        "StopDBInstance" => instance::stop(context).await,
-        "PromoteReadReplica" => instance::promote(context).await,
-        "DeleteDBInstance" => instance::delete(context).await,
+        "ModifyDBInstance" | "RebootDBInstance" | "StartDBInstance" | "StopDBInstance"
+        | "PromoteReadReplica" | "DeleteDBInstance" => {
+            if member::is_member(context).await? {
+                on_member(action, context).await
+            } else {
+                on_instance(action, context).await
+            }
+        }
+
+        "CreateDBCluster" => cluster::create(context).await,
+        "DescribeDBClusters" => cluster::describe(context).await,
+        "DeleteDBCluster" => cluster::delete(context).await,
+        "CreateDBClusterParameterGroup" => cluster_group::create(context).await,
+        "DescribeDBClusterParameterGroups" => cluster_group::describe_groups(context).await,
+        "DeleteDBClusterParameterGroup" => cluster_group::delete(context).await,
+        "DescribeGlobalClusters" => unavailable::describe_global_clusters(context),
+        "DescribeDBClusterSnapshots" => unavailable::describe_snapshots(context),
 
         "CreateDBSubnetGroup" => subnet_group::create(context).await,
         "DescribeDBSubnetGroups" => subnet_group::describe(context).await,
@@ -44,6 +57,28 @@ pub(crate) async fn dispatch(
         "DescribeOrderableDBInstanceOptions" => engines::describe_orderable(context).await,
         "DescribeEvents" => event::describe(context).await,
 
+        unknown => Err(unavailable::refusal(unknown)
+            .unwrap_or_else(|| RdsError::UnknownAction(unknown.to_owned()))),
+    }
+}
+
+/// Actions on a DB instance of its own.
+async fn on_instance(action: &str, context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
+    match action {
+        "ModifyDBInstance" => instance::modify(context).await,
+        "RebootDBInstance" => instance::reboot(context).await,
+        "StartDBInstance" => instance::start(context).await,
+        "StopDBInstance" => instance::stop(context).await,
+        "PromoteReadReplica" => instance::promote(context).await,
+        "DeleteDBInstance" => instance::delete(context).await,
         unknown => Err(RdsError::UnknownAction(unknown.to_owned())),
+    }
+}
+
+/// The same actions on a member of a cluster.
+async fn on_member(action: &str, context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
+    match action {
+        "DeleteDBInstance" => member::delete(context).await,
+        unknown => Err(member::not_for_members(unknown)),
     }
 }

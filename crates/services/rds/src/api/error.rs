@@ -92,6 +92,42 @@ pub enum RdsError {
     /// No node of the region has reported what it can run yet.
     #[error("No node of region {0} has reported its engines yet; try again in a moment.")]
     RegionStarting(RegionName),
+    /// No such cluster.
+    #[error("DBCluster {0} not found.")]
+    ClusterNotFound(String),
+    /// The identifier is taken.
+    #[error("DB Cluster already exists")]
+    ClusterAlreadyExists,
+    /// The cluster's state does not allow the action.
+    #[error("{0}")]
+    InvalidClusterState(String),
+    /// No such cluster parameter group, as answered where a cluster names it.
+    #[error("DBClusterParameterGroup not found: {0}")]
+    ClusterParameterGroupNotFound(String),
+    /// No such cluster parameter group, as answered where the group itself is asked for.
+    #[error("DBClusterParameterGroup not found: {0}")]
+    ClusterGroupNotFound(String),
+    /// No such custom endpoint.
+    #[error("DBClusterEndpoint {0} not found.")]
+    ClusterEndpointNotFound(String),
+    /// The endpoint's identifier is taken.
+    #[error("DB Cluster Endpoint {0} already exists")]
+    ClusterEndpointAlreadyExists(String),
+    /// A bound on the number of custom endpoints.
+    #[error("{0}")]
+    ClusterEndpointQuotaExceeded(String),
+    /// No such global cluster: there are none.
+    #[error("Global cluster {0} not found")]
+    GlobalClusterNotFound(String),
+    /// No such snapshot of a cluster: there are none.
+    #[error("DBClusterSnapshot not found: {0}")]
+    ClusterSnapshotNotFound(String),
+    /// No volume can be placed or mounted.
+    #[error("{0}")]
+    InsufficientStorageCapacity(String),
+    /// AWS has the action, this installation does not.
+    #[error("{0}")]
+    NotOffered(String),
     /// The catalog did not do what it was asked.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -138,6 +174,24 @@ impl RdsError {
                 (BAD, "DBSubnetGroupDoesNotCoverEnoughAZs")
             }
             RdsError::InvalidSubnet(_) => (BAD, "InvalidSubnet"),
+            RdsError::ClusterNotFound(_) => (ABSENT, "DBClusterNotFoundFault"),
+            RdsError::ClusterAlreadyExists => (BAD, "DBClusterAlreadyExistsFault"),
+            RdsError::InvalidClusterState(_) => (BAD, "InvalidDBClusterStateFault"),
+            RdsError::ClusterParameterGroupNotFound(_) => {
+                (ABSENT, "DBClusterParameterGroupNotFound")
+            }
+            RdsError::ClusterGroupNotFound(_) => (ABSENT, "DBParameterGroupNotFound"),
+            RdsError::ClusterEndpointNotFound(_) => (BAD, "DBClusterEndpointNotFoundFault"),
+            RdsError::ClusterEndpointAlreadyExists(_) => {
+                (BAD, "DBClusterEndpointAlreadyExistsFault")
+            }
+            RdsError::ClusterEndpointQuotaExceeded(_) => {
+                (StatusCode::FORBIDDEN, "DBClusterEndpointQuotaExceededFault")
+            }
+            RdsError::InsufficientStorageCapacity(_) => (BAD, "InsufficientStorageClusterCapacity"),
+            RdsError::GlobalClusterNotFound(_) => (ABSENT, "GlobalClusterNotFoundFault"),
+            RdsError::ClusterSnapshotNotFound(_) => (ABSENT, "DBClusterSnapshotNotFoundFault"),
+            RdsError::NotOffered(_) => (BAD, "InvalidAction"),
             RdsError::RegionStarting(_)
             | RdsError::Catalog(CatalogError::Unavailable(_) | CatalogError::Conflict { .. }) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")

@@ -122,6 +122,7 @@ fn source_word(source: EventSource) -> &'static str {
     match source {
         EventSource::DbInstance => "db-instance",
         EventSource::DbParameterGroup => "db-parameter-group",
+        EventSource::DbCluster => "db-cluster",
     }
 }
 

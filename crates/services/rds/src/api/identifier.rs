@@ -1,7 +1,11 @@
 //! Names that users give: their rules, and AWS's sentences for names that break them.
 
+use rand::Rng;
+
 use crate::api::error::RdsError;
 
+const RESOURCE_ID_LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const RESOURCE_ID_LENGTH: usize = 26;
 const INSTANCE_ID_CHARS_MAX: usize = 63;
 const GROUP_NAME_CHARS_MAX: usize = 255;
 
@@ -10,9 +14,23 @@ pub(crate) fn instance_id(parameter: &str, text: &str) -> Result<String, RdsErro
     identifier(parameter, text, INSTANCE_ID_CHARS_MAX)
 }
 
+/// Checks a DB cluster identifier and gives its lower-case form, under which it is kept.
+pub(crate) fn cluster_id(parameter: &str, text: &str) -> Result<String, RdsError> {
+    identifier(parameter, text, INSTANCE_ID_CHARS_MAX)
+}
+
+/// A resource id that nothing had before, as in `db-ABCDEFGHIJKLMNOPQRSTUVWXYZ`.
+pub(crate) fn resource_id(kind: &str) -> String {
+    let mut random = rand::rng();
+    let letters = (0..RESOURCE_ID_LENGTH).map(|_| {
+        char::from(RESOURCE_ID_LETTERS[random.random_range(0..RESOURCE_ID_LETTERS.len())])
+    });
+    format!("{kind}-{}", letters.collect::<String>())
+}
+
 /// Checks a DB parameter group's name and gives its lower-case form.
-pub(crate) fn parameter_group_name(text: &str) -> Result<String, RdsError> {
-    identifier("DBParameterGroupName", text, GROUP_NAME_CHARS_MAX)
+pub(crate) fn parameter_group_name(parameter: &str, text: &str) -> Result<String, RdsError> {
+    identifier(parameter, text, GROUP_NAME_CHARS_MAX)
 }
 
 /// Checks a DB subnet group's name, whose characters are more: periods, underscores and spaces, too.
@@ -72,7 +90,7 @@ mod tests {
         ] {
             assert!(instance_id("P", text).is_err(), "{text}");
         }
-        assert!(parameter_group_name("default.postgres15").is_err());
+        assert!(parameter_group_name("P", "default.postgres15").is_err());
         assert!(subnet_group_name("a/b").is_err());
     }
 }

@@ -3,21 +3,21 @@
 //! Owns AWS's action names, parameter names, shapes and error codes. Handlers validate, write intent to the
 //! catalog and describe it; they start nothing. Must not know how intent is carried out.
 
-mod context;
+pub(crate) mod context;
 mod dispatch;
-mod engines;
-mod error;
+pub(crate) mod engines;
+pub(crate) mod error;
 mod event;
-mod filter;
-mod identifier;
-mod instance;
-mod parameter_group;
+pub(crate) mod filter;
+pub(crate) mod identifier;
+pub(crate) mod instance;
+pub(crate) mod parameter_group;
 mod service;
-mod subnet_group;
-mod tags;
+pub(crate) mod subnet_group;
+pub(crate) mod tags;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::RdsError;
 pub use service::{RdsRegion, RdsService};

@@ -11,7 +11,8 @@ use crate::api::context::{Context, retry};
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::identifier;
-use crate::model::{Instance, SubnetGroup};
+use crate::api::instance::Fleet;
+use crate::model::SubnetGroup;
 
 /// The group that instances are in when none is asked for. Not stored.
 pub(crate) const DEFAULT_GROUP: &str = "default";
@@ -106,11 +107,10 @@ pub(crate) async fn delete(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
         .to_ascii_lowercase();
     retry(|| async {
         let stored = stored(context, &name).await?;
-        let instances: Vec<Stored<Instance>> = context.list().await?;
-        if let Some(user) = instances.iter().find(|i| i.record.settings.subnet_group == name) {
+        let fleet = Fleet::read(context).await?;
+        if let Some(user) = fleet.user_of_subnet_group(&name) {
             return Err(RdsError::InvalidSubnetGroupState(format!(
-                "Cannot delete the subnet group '{name}' because at least one database instance: {} is still using it.",
-                user.id
+                "Cannot delete the subnet group '{name}' because at least one database instance: {user} is still using it."
             )));
         }
         context.catalog().commit(Txn::new().remove(&stored)).await?;

@@ -4,8 +4,16 @@
 //! anything: an agent carries out what the records say.
 //!
 //! An agent changes a cluster only by the functions of [`records`], so that endpoints always say what the cluster does.
-
+pub(crate) mod api;
+pub(crate) mod controller;
+pub mod decide;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod model;
+pub mod parameters;
 pub mod records;
+
+pub use controller::AuroraConfig;
+
+/// The engine of a cluster at the API. Hosts run it with the program of `postgres`.
+pub const AURORA_POSTGRESQL: &str = "aurora-postgresql";

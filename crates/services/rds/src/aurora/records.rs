@@ -121,9 +121,9 @@ pub fn change(stored: &Stored<Cluster>, record: &Cluster) -> Txn {
     write_endpoints(txn, &before, &after)
 }
 
-/// Writes a cluster that was not there, with its endpoints.
-pub fn insertion(id: &str, record: &Cluster) -> Txn {
-    let txn = Txn::new().insert(id, record);
+/// Adds to a transaction that it writes a cluster that was not there, with its endpoints.
+pub fn insertion(txn: Txn, id: &str, record: &Cluster) -> Txn {
+    let txn = txn.insert(id, record);
     endpoints(id, record)
         .iter()
         .fold(txn, |txn, (id, endpoint)| txn.insert(id, endpoint))
@@ -245,13 +245,27 @@ fn with_state(cluster: &Cluster, at: &At<'_>, state: MemberState) -> Option<Clus
     Some(record)
 }
 
+/// Whether a deleted member's engine may end: the writer goes on until another member has taken over, while there is one
+/// that should.
+#[must_use]
+pub fn may_let_go(cluster: &Cluster, id: &str) -> bool {
+    let deleted = |member: &ClusterMember| member.desired == MemberDesired::Deleted;
+    let handed_over = !cluster.is_writer(id)
+        || cluster.desired != Desired::Running
+        || cluster.members.values().all(deleted);
+    handed_over && cluster.members.get(id).is_some_and(deleted)
+}
+
 /// A deleted member's engine has ended and its node keeps nothing of it. The controller then takes it out of the
-/// cluster. None when the member is not to be deleted, or not on this node.
+/// cluster. None when it may not end ([`may_let_go`]), or is not on this node.
 #[must_use]
 pub fn member_let_go(cluster: &Cluster, member: &str, node: &NodeId) -> Option<Cluster> {
+    if !may_let_go(cluster, member) {
+        return None;
+    }
     let mut record = cluster.clone();
     let member = record.members.get_mut(member)?;
-    if member.desired != MemberDesired::Deleted || member.node.as_ref() != Some(node) {
+    if member.node.as_ref() != Some(node) {
         return None;
     }
     member.node = None;

@@ -8,4 +8,6 @@ mod plan;
 mod run;
 mod world;
 
+pub(crate) use plan::Plan;
 pub use run::{ControllerConfig, run_controller};
+pub(crate) use world::World;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use quorate_base::{NodeId, UnixMillis};
 use quorate_control::{CatalogError, Replica, Sessions};
 
-use crate::controller::plan::plan_instance;
+use crate::aurora::AuroraConfig;
+use crate::aurora::controller::{plan_cluster, plan_volume};
+use crate::controller::plan::{Plan, plan_instance};
 use crate::controller::world::World;
 use crate::events::{ResourceOwner, trim_events};
 
@@ -23,6 +25,8 @@ pub struct ControllerConfig {
     pub owner: ResourceOwner,
     /// How long a standby's zone may stay away before another zone gets the standby.
     pub standby_replace_after_ms: u64,
+    /// What it goes by for Aurora's clusters.
+    pub aurora: AuroraConfig,
 }
 
 /// Takes decisions whenever this node's voter leads the catalog; until the future is dropped.
@@ -82,10 +86,7 @@ async fn look_once(
     let term = sessions.term;
     let world = World::look(&replica.catalog(), sessions, silent_since, config)?;
     let mut changed = false;
-    for stored in &world.instances {
-        let Some(plan) = plan_instance(&world, stored) else {
-            continue;
-        };
+    for plan in plans(&world) {
         match replica.commit_in_term(term, plan.txn).await {
             Ok(_) => {
                 tracing::info!(decision = %plan.what, "decided");
@@ -97,4 +98,15 @@ async fn look_once(
         }
     }
     Ok(changed)
+}
+
+/// At most one change to each record.
+fn plans(world: &World) -> impl Iterator<Item = Plan> {
+    let instances = world.instances.iter();
+    let clusters = world.clusters.iter();
+    let volumes = world.volumes.values();
+    instances
+        .filter_map(|stored| plan_instance(world, stored))
+        .chain(clusters.filter_map(|stored| plan_cluster(world, stored)))
+        .chain(volumes.filter_map(|stored| plan_volume(world, stored)))
 }

@@ -1,10 +1,12 @@
 //! One look at everything that a decision may hang on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_base::{NodeId, UnixMillis};
 use quorate_control::{Catalog, CatalogError, Endpoint, Session, Sessions, Stored};
+use serde::de::DeserializeOwned;
 
+use crate::aurora::model::{AuroraMemberReport, Cluster, Volume, VolumeReport};
 use crate::controller::ControllerConfig;
 use crate::decide::placement::NodeFacts;
 use crate::model::{Host, Instance, MemberReport, ParameterGroup};
@@ -14,6 +16,9 @@ pub(crate) struct World {
     pub(crate) now: UnixMillis,
     pub(crate) config: ControllerConfig,
     pub(crate) instances: Vec<Stored<Instance>>,
+    pub(crate) clusters: Vec<Stored<Cluster>>,
+    /// By the resource id of their cluster.
+    pub(crate) volumes: BTreeMap<String, Stored<Volume>>,
     pub(crate) endpoints: BTreeMap<String, Stored<Endpoint>>,
     pub(crate) groups: BTreeMap<String, ParameterGroup>,
     sessions: BTreeMap<NodeId, Session>,
@@ -36,6 +41,12 @@ impl World {
             now: UnixMillis::now(),
             config: config.clone(),
             instances: view.list()?,
+            clusters: view.list()?,
+            volumes: view
+                .list()?
+                .into_iter()
+                .map(|v: Stored<Volume>| (v.id.clone(), v))
+                .collect(),
             endpoints: view
                 .list()?
                 .into_iter()
@@ -67,31 +78,75 @@ impl World {
             .map_or(0, |since| self.now.millis_since(*since))
     }
 
+    /// Every node of the region, and whether it may still act on its lease.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (&NodeId, bool)> {
+        self.sessions
+            .values()
+            .map(|session| (&session.node, session.alive))
+    }
+
+    /// The nodes that may still act on their leases.
+    pub(crate) fn alive(&self) -> BTreeSet<NodeId> {
+        self.nodes()
+            .filter(|(_, alive)| *alive)
+            .map(|(node, _)| node.clone())
+            .collect()
+    }
+
     /// The newest report of a member.
     pub(crate) fn report(&self, node: &NodeId, resource_id: &str) -> Option<MemberReport> {
+        self.observed(node, &MemberReport::key(resource_id))
+    }
+
+    /// The newest report of a cluster's member.
+    pub(crate) fn member_report(
+        &self,
+        node: &NodeId,
+        resource_id: &str,
+    ) -> Option<AuroraMemberReport> {
+        self.observed(node, &AuroraMemberReport::key(resource_id))
+    }
+
+    /// The newest report of what a node knows of a volume.
+    pub(crate) fn volume_report(&self, node: &NodeId, resource_id: &str) -> Option<VolumeReport> {
+        self.observed(node, &VolumeReport::key(resource_id))
+    }
+
+    fn observed<T: DeserializeOwned>(&self, node: &NodeId, key: &str) -> Option<T> {
         let observed = &self.sessions.get(node)?.observed;
-        serde_json::from_slice(observed.get(&MemberReport::key(resource_id))?).ok()
+        serde_json::from_slice(observed.get(key)?).ok()
     }
 
     /// The nodes as places for a member of this engine version.
     pub(crate) fn places(&self, engine: &str, version: &str) -> Vec<NodeFacts> {
+        self.places_where(|host| has_version(host, engine, version))
+    }
+
+    /// The nodes as places for a cluster's member of this version of PostgreSQL.
+    pub(crate) fn mount_places(&self, version: &str) -> Vec<NodeFacts> {
+        self.places_where(|host| {
+            host.volumes_refused.is_none() && has_version(host, "postgres", version)
+        })
+    }
+
+    fn places_where(&self, able: impl Fn(&Host) -> bool) -> Vec<NodeFacts> {
         self.sessions
             .values()
             .map(|session| NodeFacts {
                 node: session.node.clone(),
                 alive: session.alive,
-                has_engine: self.hosts.get(session.node.as_str()).is_some_and(|host| {
-                    host.engines
-                        .iter()
-                        .any(|e| e.engine == engine && e.version == version)
-                }),
-                members: self
-                    .instances
-                    .iter()
-                    .filter(|i| i.record.topology.members.contains_key(&session.node))
-                    .count(),
+                has_engine: self.hosts.get(session.node.as_str()).is_some_and(&able),
+                members: self.members_on(&session.node),
             })
             .collect()
+    }
+
+    fn members_on(&self, node: &NodeId) -> usize {
+        let instances = self.instances.iter();
+        let of_instances = instances.filter(|i| i.record.topology.members.contains_key(node));
+        let members = self.clusters.iter().flat_map(|c| c.record.members.values());
+        let of_clusters = members.filter(|member| member.node.as_ref() == Some(node));
+        of_instances.count() + of_clusters.count()
     }
 
     /// The replicas of an instance.
@@ -103,4 +158,10 @@ impl World {
             .iter()
             .filter(move |i| i.record.source.as_deref() == Some(id))
     }
+}
+
+fn has_version(host: &Host, engine: &str, version: &str) -> bool {
+    host.engines
+        .iter()
+        .any(|e| e.engine == engine && e.version == version)
 }

@@ -30,6 +30,8 @@ pub enum EventSource {
     DbInstance,
     /// A DB parameter group.
     DbParameterGroup,
+    /// A DB cluster.
+    DbCluster,
 }
 
 /// `EventCategories`.

@@ -7,11 +7,15 @@ use quorate_control::Stored;
 
 use crate::api::context::Context;
 use crate::api::error::RdsError;
+use crate::aurora::AURORA_POSTGRESQL;
 use crate::catalogue::{family_of, major_of, version_key};
 use crate::model::Host;
 
-/// The one engine that is offered.
+/// The engine of instances of their own.
 pub(crate) const POSTGRES: &str = "postgres";
+
+/// Every engine that is offered; all run the program of [`POSTGRES`].
+pub(crate) const ENGINES: [&str; 2] = [POSTGRES, AURORA_POSTGRESQL];
 
 /// What hosts report that they can run.
 pub(crate) struct Engines {
@@ -52,11 +56,19 @@ impl Engines {
             .map(|(version, _)| version.as_str())
     }
 
-    /// Families of parameter groups, newest first, each with its newest version.
+    /// Families of parameter groups, each with its newest version: by engine, newest first.
     pub(crate) fn families(&self) -> Vec<(String, &str)> {
+        ENGINES
+            .iter()
+            .flat_map(|engine| self.families_of(engine))
+            .collect()
+    }
+
+    /// Families of an engine's parameter groups, newest first, each with its newest version.
+    pub(crate) fn families_of(&self, engine: &str) -> Vec<(String, &str)> {
         let mut families: Vec<(String, &str)> = Vec::new();
         for version in self.versions() {
-            let family = family_of(POSTGRES, version);
+            let family = family_of(engine, version);
             if families.iter().all(|(known, _)| *known != family) {
                 families.push((family, version));
             }
@@ -68,6 +80,7 @@ impl Engines {
     pub(crate) fn resolve(
         &self,
         context: &Context<'_>,
+        engine: &str,
         asked: Option<&str>,
     ) -> Result<String, RdsError> {
         if self.zones_reported.is_empty() {
@@ -85,7 +98,7 @@ impl Engines {
             .map(str::to_owned)
             .ok_or_else(|| {
                 RdsError::InvalidCombination(format!(
-                    "Cannot find version {} for postgres",
+                    "Cannot find version {} for {engine}",
                     asked.unwrap_or_default()
                 ))
             })

@@ -5,10 +5,11 @@ use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
 use crate::api::engines::LICENSE;
-use crate::api::engines::found::{Engines, POSTGRES, matches_version};
+use crate::api::engines::found::{ENGINES, Engines, POSTGRES, matches_version};
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::instance::StorageType;
+use crate::aurora::AURORA_POSTGRESQL;
 use crate::catalogue::{InstanceClass, all_classes};
 
 /// The largest page that AWS gives of orderable options.
@@ -21,7 +22,7 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
     Filters::read(params, &[])?;
     let engine = params.required("Engine")?;
     let engines = Engines::read(context).await?;
-    let fits = engine == POSTGRES
+    let fits = ENGINES.contains(&engine)
         && params
             .text("LicenseModel")
             .is_none_or(|license| license == LICENSE)
@@ -43,13 +44,13 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
                 .text("DBInstanceClass")
                 .is_none_or(|asked| asked == class.name)
             {
-                let kinds = StorageType::ALL.iter();
-                options.extend(kinds.map(|storage| (version, class, *storage)));
+                let kinds = storages(engine).into_iter();
+                options.extend(kinds.map(|storage| (version, class, storage)));
             }
         }
     }
-    let key = |(version, class, storage): &(&str, &InstanceClass, StorageType)| {
-        format!("{version}/{}/{}", class.name, storage.as_str())
+    let key = |(version, class, storage): &(&str, &InstanceClass, Option<StorageType>)| {
+        format!("{version}/{}/{}", class.name, storage_word(*storage))
     };
     let page = page.cut(options, key);
     Ok(
@@ -59,14 +60,29 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
     )
 }
 
+/// The storage types of an engine's instances; members of a cluster have none of their own.
+fn storages(engine: &str) -> Vec<Option<StorageType>> {
+    if engine == AURORA_POSTGRESQL {
+        vec![None]
+    } else {
+        StorageType::ALL.map(Some).to_vec()
+    }
+}
+
+fn storage_word(storage: Option<StorageType>) -> &'static str {
+    storage.map_or("aurora", StorageType::as_str)
+}
+
 fn orderable_element(
     context: &Context<'_>,
     version: &str,
     class: &InstanceClass,
-    storage: StorageType,
+    storage: Option<StorageType>,
 ) -> Element {
-    let (min, max) = storage.size_gib();
-    let iops = storage.iops();
+    let cluster = storage.is_none();
+    let engine = if cluster { AURORA_POSTGRESQL } else { POSTGRES };
+    let size = storage.map(StorageType::size_gib);
+    let iops = storage.and_then(StorageType::iops);
     let no = [
         "SupportsStorageThroughput",
         "SupportsEnhancedMonitoring",
@@ -76,11 +92,10 @@ fn orderable_element(
         "SupportsKerberosAuthentication",
         "OutpostCapable",
         "SupportsGlobalDatabases",
-        "SupportsClusters",
         "SupportsDedicatedLogVolume",
     ];
     Element::new("OrderableDBInstanceOption")
-        .field("Engine", POSTGRES)
+        .field("Engine", engine)
         .field("EngineVersion", version)
         .field("DBInstanceClass", &class.name)
         .field("LicenseModel", LICENSE)
@@ -89,14 +104,15 @@ fn orderable_element(
             &context.region.zones,
             |zone| Element::new("AvailabilityZone").field("Name", zone),
         ))
-        .field("MultiAZCapable", true)
-        .field("ReadReplicaCapable", true)
+        .field("MultiAZCapable", !cluster)
+        .field("ReadReplicaCapable", !cluster)
+        .field("SupportsClusters", cluster)
         .field("Vpc", true)
         .field("SupportsStorageEncryption", true)
-        .field("StorageType", storage.as_str())
+        .field("StorageType", storage_word(storage))
         .field("SupportsIops", iops.is_some())
-        .field("MinStorageSize", min)
-        .field("MaxStorageSize", max)
+        .field_if("MinStorageSize", size.map(|(min, _)| min))
+        .field_if("MaxStorageSize", size.map(|(_, max)| max))
         .field_if("MinIopsPerDbInstance", iops.map(|(min, _)| min))
         .field_if("MaxIopsPerDbInstance", iops.map(|(_, max)| max))
         .with_all(no.map(|name| Element::text(name, false)))

@@ -4,9 +4,10 @@ use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
-use crate::api::engines::found::{Engines, POSTGRES, matches_version};
+use crate::api::engines::found::{ENGINES, Engines, matches_version};
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
+use crate::aurora::AURORA_POSTGRESQL;
 use crate::catalogue::{family_of, major_of, version_key};
 
 /// `DescribeDBEngineVersions`.
@@ -26,12 +27,13 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
     let default_only = params.boolean("DefaultOnly")?.unwrap_or(false);
     let engines = Engines::read(context).await?;
     let all: Vec<&str> = engines.versions().collect();
-    let mut shown = all.clone();
-    shown.retain(|version| {
-        let family = family_of(POSTGRES, version);
-        params
-            .text("Engine")
-            .is_none_or(|engine| engine == POSTGRES)
+    let mut shown: Vec<(&str, &str)> = ENGINES
+        .iter()
+        .flat_map(|engine| all.iter().map(|version| (*engine, *version)))
+        .collect();
+    shown.retain(|(engine, version)| {
+        let family = family_of(engine, version);
+        params.text("Engine").is_none_or(|asked| asked == *engine)
             && params
                 .text("EngineVersion")
                 .is_none_or(|asked| matches_version(version, asked))
@@ -40,34 +42,43 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
                 .is_none_or(|asked| asked == family)
             && filters.pass(|name, value| match name {
                 "db-parameter-group-family" => value == family,
-                "engine" => value == POSTGRES,
+                "engine" => value == *engine,
                 "engine-mode" => value == "provisioned",
                 "engine-version" => matches_version(version, value),
                 _ => value == "available",
             })
     });
     if default_only {
-        shown.truncate(1);
+        // Versions stand newest first: the first of each engine is its default.
+        shown.dedup_by_key(|(engine, _)| *engine);
     }
-    let key = |version: &&str| {
+    let key = |(engine, version): &(&str, &str)| {
         let numbers = version_key(version).into_iter();
-        numbers.map(|n| format!("{n:06}.")).collect::<String>()
+        let numbers = numbers.map(|n| format!("{n:06}.")).collect::<String>();
+        format!("{engine}/{numbers}")
     };
     let page = page.cut(shown, key);
-    Ok(page.into_result("DBEngineVersions", |version| {
-        version_element(context, version, &all)
+    Ok(page.into_result("DBEngineVersions", |(engine, version)| {
+        version_element(context, engine, version, &all)
     }))
 }
 
-fn version_element(context: &Context<'_>, version: &str, all: &[&str]) -> Element {
+/// What the versions of an engine are called.
+fn described(engine: &str) -> &'static str {
+    if engine == AURORA_POSTGRESQL {
+        "Aurora PostgreSQL"
+    } else {
+        "PostgreSQL"
+    }
+}
+
+fn version_element(context: &Context<'_>, engine: &str, version: &str, all: &[&str]) -> Element {
+    let name = described(engine);
     let newer = |other: &&&str| {
         major_of(other) == major_of(version) && version_key(other) > version_key(version)
     };
-    let empty = [
-        "SupportedEngineModes",
-        "ExportableLogTypes",
-        "SupportedFeatureNames",
-    ];
+    let modes = (engine == AURORA_POSTGRESQL).then_some("provisioned");
+    let empty = ["ExportableLogTypes", "SupportedFeatureNames"];
     let no = [
         "SupportsLogExportsToCloudwatchLogs",
         "SupportsParallelQuery",
@@ -78,27 +89,27 @@ fn version_element(context: &Context<'_>, version: &str, all: &[&str]) -> Elemen
         "SupportsIntegrations",
     ];
     Element::new("DBEngineVersion")
-        .field("Engine", POSTGRES)
+        .field("Engine", engine)
         .field("MajorEngineVersion", major_of(version))
         .field("EngineVersion", version)
-        .field("DBParameterGroupFamily", family_of(POSTGRES, version))
-        .field("DBEngineDescription", "PostgreSQL")
-        .field(
-            "DBEngineVersionDescription",
-            format!("PostgreSQL {version}"),
-        )
+        .field("DBParameterGroupFamily", family_of(engine, version))
+        .field("DBEngineDescription", name)
+        .field("DBEngineVersionDescription", format!("{name} {version}"))
         .with(Element::list(
             "ValidUpgradeTarget",
             all.iter().filter(newer),
             |target| {
                 Element::new("UpgradeTarget")
-                    .field("Engine", POSTGRES)
+                    .field("Engine", engine)
                     .field("EngineVersion", target)
-                    .field("Description", format!("PostgreSQL {target}"))
+                    .field("Description", format!("{name} {target}"))
                     .field("AutoUpgrade", false)
                     .field("IsMajorVersionUpgrade", false)
             },
         ))
+        .with(Element::list("SupportedEngineModes", modes, |mode| {
+            Element::text("member", mode)
+        }))
         .with_all(empty.map(Element::new))
         .field("SupportsReadReplica", true)
         .with_all(no.map(|name| Element::text(name, false)))

@@ -4,7 +4,6 @@ use quorate_base::{Epoch, UnixMillis, ZoneName};
 use quorate_control::{Endpoint, EndpointProtocol, Stored, Txn};
 use quorate_wire::query::Params;
 use quorate_wire::xml::Element;
-use rand::Rng;
 
 use crate::api::context::{Context, retry};
 use crate::api::engines::{Engines, POSTGRES};
@@ -14,14 +13,13 @@ use crate::api::instance::storage::{Storage, StorageType};
 use crate::api::instance::{check, offered, shape, window};
 use crate::api::parameter_group::{self, FoundGroup};
 use crate::api::{identifier, subnet_group};
+use crate::aurora::model::MemberName;
 use crate::catalogue::family_of;
 use crate::model::{
     Desired, Instance, ParameterGroup, ParametersApplied, PendingChanges, ScramVerifier, Settings,
     Status, SubnetGroup, Tag, Topology,
 };
 
-const RESOURCE_ID_LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-const RESOURCE_ID_LENGTH: usize = 26;
 const RETENTION_DAYS_DEFAULT: u32 = 1;
 
 /// Groups that a new instance refers to. Their records are written again, unchanged, with the instance:
@@ -75,15 +73,9 @@ pub(super) fn intent(
     tags: Vec<Tag>,
     source: Option<String>,
 ) -> Result<Instance, RdsError> {
-    let port = context.region.ports.reserve(settings.port_asked);
-    let endpoint_port = port.ok_or_else(|| {
-        RdsError::InsufficientCapacity(format!(
-            "Port {} is in use, and so is every port of the range for endpoints. Delete an instance or widen the range.",
-            settings.port_asked
-        ))
-    })?;
+    let endpoint_port = context.reserve_port(settings.port_asked)?;
     Ok(Instance {
-        resource_id: resource_id(),
+        resource_id: identifier::resource_id("db"),
         created_at: UnixMillis::now(),
         settings,
         pending: PendingChanges::default(),
@@ -120,6 +112,7 @@ pub(super) async fn insert(
     };
     let txn = txn
         .insert(id, instance)
+        .require_absent::<MemberName>(id)
         .insert(&format!("rds:{id}"), &endpoint);
     context.catalog().commit(txn).await?;
     let fleet = fleet.with(id, instance.clone());
@@ -139,14 +132,15 @@ pub(super) async fn groups_of(
     })
 }
 
-/// The parameter group with this name, for an instance of this version.
-pub(super) async fn parameter_group_for(
+/// The parameter group with this name, for an instance of this engine and version.
+pub(crate) async fn parameter_group_for(
     context: &Context<'_>,
     name: &str,
+    engine: &str,
     engine_version: &str,
 ) -> Result<FoundGroup, RdsError> {
     let group = parameter_group::find(context, name).await?;
-    let family = family_of(POSTGRES, engine_version);
+    let family = family_of(engine, engine_version);
     if group.family != family {
         return Err(RdsError::InvalidCombination(format!(
             "The Parameter Group {} with DBParameterGroupFamily {} cannot be used for this instance. Please use a \
@@ -163,8 +157,8 @@ async fn settings(context: &Context<'_>) -> Result<Settings, RdsError> {
     check::engine(params.required("Engine")?)?;
     let class = check::class(params.required("DBInstanceClass")?)?;
     let engines = Engines::read(context).await?;
-    let engine_version = engines.resolve(context, params.text("EngineVersion"))?;
-    offered::check(context, &engine_version)?;
+    let engine_version = engines.resolve(context, POSTGRES, params.text("EngineVersion"))?;
+    offered::check(context, POSTGRES, &engine_version)?;
     let (username, verifier) = master(params)?;
     let db_name = params.text("DBName");
     db_name.map(check::db_name).transpose()?;
@@ -174,7 +168,8 @@ async fn settings(context: &Context<'_>) -> Result<Settings, RdsError> {
     let parameter_group = params
         .text("DBParameterGroupName")
         .unwrap_or(&default_group);
-    let parameter_group = parameter_group_for(context, parameter_group, &engine_version).await?;
+    let parameter_group =
+        parameter_group_for(context, parameter_group, POSTGRES, &engine_version).await?;
     let (backup_window, maintenance_window) = window::checked(
         params
             .text("PreferredBackupWindow")
@@ -250,7 +245,7 @@ async fn place(
     })
 }
 
-fn master(params: &Params<'_>) -> Result<(String, ScramVerifier), RdsError> {
+pub(crate) fn master(params: &Params<'_>) -> Result<(String, ScramVerifier), RdsError> {
     let username = given(params, "MasterUsername")?;
     check::master_username(username)?;
     let password = given(params, "MasterUserPassword")?;
@@ -282,12 +277,4 @@ fn given<'a>(params: &Params<'a>, name: &str) -> Result<&'a str, RdsError> {
             "The parameter {name} must be provided and must not be blank."
         ))
     })
-}
-
-fn resource_id() -> String {
-    let mut random = rand::rng();
-    let letters = (0..RESOURCE_ID_LENGTH).map(|_| {
-        char::from(RESOURCE_ID_LETTERS[random.random_range(0..RESOURCE_ID_LETTERS.len())])
-    });
-    format!("db-{}", letters.collect::<String>())
 }

@@ -6,11 +6,13 @@ use quorate_control::{CatalogError, Record, Stored, key_of};
 use crate::api::context::Context;
 use crate::api::error::RdsError;
 use crate::api::subnet_group;
+use crate::aurora::model::{Cluster, ClusterMember};
 use crate::model::{Instance, SubnetGroup};
 
-/// All instances and subnet groups of a region.
+/// All instances, clusters and subnet groups of a region.
 pub(crate) struct Fleet {
     pub(crate) instances: Vec<Stored<Instance>>,
+    pub(crate) clusters: Vec<Stored<Cluster>>,
     subnet_groups: Vec<Stored<SubnetGroup>>,
 }
 
@@ -18,6 +20,7 @@ impl Fleet {
     pub(crate) async fn read(context: &Context<'_>) -> Result<Fleet, RdsError> {
         Ok(Fleet {
             instances: context.list().await?,
+            clusters: context.list().await?,
             subnet_groups: context.catalog().view().list()?,
         })
     }
@@ -61,11 +64,45 @@ impl Fleet {
         depth
     }
 
-    /// Whether an identifier is in use, or promised to an instance that is being renamed.
+    /// Whether an identifier is in use, or promised to an instance that is being renamed. Members of clusters are
+    /// instances, too.
     pub(crate) fn is_taken(&self, id: &str) -> bool {
         self.instances.iter().any(|instance| {
             instance.id == id || instance.record.pending.new_id.as_deref() == Some(id)
+        }) || self
+            .members()
+            .any(|(_, member, record)| member == id || record.pending.new_id.as_deref() == Some(id))
+    }
+
+    /// Every member of a cluster: the cluster, the DB instance identifier, the member.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&Stored<Cluster>, &str, &ClusterMember)> {
+        self.clusters.iter().flat_map(|cluster| {
+            let members = cluster.record.members.iter();
+            members.map(move |(id, member)| (cluster, id.as_str(), member))
         })
+    }
+
+    /// The DB parameter groups that something uses.
+    pub(crate) fn parameter_groups(&self) -> impl Iterator<Item = &str> {
+        let instances = self.instances.iter();
+        instances
+            .map(|instance| instance.record.settings.parameter_group.as_str())
+            .chain(
+                self.members()
+                    .map(|(_, _, member)| member.parameter_group.as_str()),
+            )
+    }
+
+    /// An instance or a cluster in a subnet group.
+    pub(crate) fn user_of_subnet_group(&self, group: &str) -> Option<&str> {
+        let instances = self.instances.iter();
+        let mut of_instances = instances.filter(|i| i.record.settings.subnet_group == group);
+        let clusters = self.clusters.iter();
+        let mut of_clusters = clusters.filter(|c| c.record.settings.subnet_group == group);
+        of_instances
+            .next()
+            .map(|instance| instance.id.as_str())
+            .or_else(|| of_clusters.next().map(|cluster| cluster.id.as_str()))
     }
 
     /// The subnet group with this name; the default group when it is gone.
@@ -75,6 +112,19 @@ impl Fleet {
             || subnet_group::default_group(context),
             |group| group.record.clone(),
         )
+    }
+
+    /// The fleet with one cluster in the state that has just been written.
+    pub(crate) fn with_cluster(mut self, id: &str, record: Cluster) -> Fleet {
+        match self.clusters.iter_mut().find(|cluster| cluster.id == id) {
+            Some(cluster) => cluster.record = record,
+            None => self.clusters.push(Stored {
+                id: id.to_owned(),
+                revision: quorate_base::Revision::default(),
+                record,
+            }),
+        }
+        self
     }
 
     /// The fleet with one instance in the state that has just been written.
@@ -93,10 +143,16 @@ impl Fleet {
 
 /// The identifier that a request means: a name in any case, or the ARN of an instance of this region.
 pub(crate) fn id_of(context: &Context<'_>, name: &str) -> String {
+    id_of_kind(context, "db:", name)
+}
+
+/// The identifier that a request means: a name in any case, or the ARN of a resource of this region whose kind is
+/// `prefix`, as in `cluster:`.
+pub(crate) fn id_of_kind(context: &Context<'_>, prefix: &str, name: &str) -> String {
     let of_arn = name.parse::<Arn>().ok().and_then(|arn| {
         let here = arn.service == "rds" && arn.region == context.region.name;
         arn.resource
-            .strip_prefix("db:")
+            .strip_prefix(prefix)
             .filter(|_| here)
             .map(str::to_owned)
     });

@@ -1,22 +1,23 @@
 //! DB instances: made, described, changed, stopped, replicated, deleted.
 
-mod check;
-mod create;
+pub(crate) mod check;
+pub(crate) mod create;
 mod delete;
 mod describe;
-mod fleet;
+pub(crate) mod fleet;
 mod lifecycle;
 mod modify;
-mod offered;
+pub(crate) mod offered;
 mod plan;
 mod replica;
-mod shape;
+pub(crate) mod shape;
 mod storage;
-mod window;
+pub(crate) mod window;
 
 pub(crate) use create::create;
 pub(crate) use delete::delete;
 pub(crate) use describe::describe;
+pub(crate) use fleet::Fleet;
 pub(crate) use lifecycle::{promote, reboot, start, stop};
 pub(crate) use modify::modify;
 pub(crate) use replica::create as create_replica;

@@ -4,13 +4,14 @@ use quorate_control::{Stored, Txn};
 use quorate_wire::xml::Element;
 
 use crate::api::context::{Context, retry};
-use crate::api::engines::Engines;
+use crate::api::engines::{Engines, POSTGRES};
 use crate::api::error::RdsError;
 use crate::api::instance::create::{Groups, parameter_group_for};
 use crate::api::instance::fleet::Fleet;
 use crate::api::instance::plan::Asked;
 use crate::api::instance::{check, offered, shape};
 use crate::api::{identifier, subnet_group};
+use crate::aurora::model::MemberName;
 use crate::catalogue::{major_of, version_key};
 use crate::model::{Instance, ScramVerifier, Status};
 
@@ -116,10 +117,10 @@ async fn refer(
     asked: &mut Asked,
 ) -> Result<Txn, RdsError> {
     let settings = &stored.record.settings;
-    offered::check(context, &settings.engine_version)?;
+    offered::check(context, POSTGRES, &settings.engine_version)?;
     let mut groups = Groups::default();
     if let Some(name) = &asked.parameter_group {
-        let group = parameter_group_for(context, name, &settings.engine_version).await?;
+        let group = parameter_group_for(context, name, POSTGRES, &settings.engine_version).await?;
         asked.parameter_group = Some(group.name);
         groups.parameter = group.stored;
     }
@@ -148,7 +149,9 @@ async fn refer(
         if fleet.is_taken(new_id) && !promised {
             return Err(RdsError::InstanceAlreadyExists);
         }
-        txn = txn.require_absent::<Instance>(new_id);
+        txn = txn
+            .require_absent::<Instance>(new_id)
+            .require_absent::<MemberName>(new_id);
     }
     Ok(txn)
 }

@@ -20,12 +20,15 @@ const SWITCHES: [&str; 9] = [
     "UpgradeStorageConfig",
 ];
 
+/// Names what members of a cluster, and no other instances, belong to.
+const CLUSTER: &str = "DBClusterIdentifier";
+
 /// Refused when given at all.
 const TEXTS: [&str; 19] = [
     "AwsBackupRecoveryPointArn",
     "CharacterSetName",
     "CustomIamInstanceProfile",
-    "DBClusterIdentifier",
+    CLUSTER,
     "DBSystemId",
     "Domain",
     "DomainFqdn",
@@ -65,31 +68,35 @@ const FIXED: [(&str, &[&str]); 8] = [
 ];
 
 /// Refuses what is not offered, of all that a request for an instance of this version asks.
-pub(crate) fn check(context: &Context<'_>, engine_version: &str) -> Result<(), RdsError> {
+pub(crate) fn check(
+    context: &Context<'_>,
+    engine: &str,
+    engine_version: &str,
+) -> Result<(), RdsError> {
     let params = &context.params;
-    check_tables(params)?;
+    check_tables(params, engine)?;
     if let Some(name) = params.text("CACertificateIdentifier")
         && name != context.region.ca_identifier
     {
         return Err(RdsError::CertificateNotFound(name.to_owned()));
     }
     if let Some(name) = params.text("OptionGroupName")
-        && name != option_group(engine_version)
+        && name != option_group(engine, engine_version)
     {
         return Err(RdsError::OptionGroupNotFound(name.to_owned()));
     }
     Ok(())
 }
 
-/// The one option group of a version.
-pub(crate) fn option_group(engine_version: &str) -> String {
-    format!("default:{POSTGRES}-{}", major_of(engine_version))
+/// The one option group of an engine's version.
+pub(crate) fn option_group(engine: &str, engine_version: &str) -> String {
+    format!("default:{engine}-{}", major_of(engine_version))
 }
 
-fn check_tables(params: &Params<'_>) -> Result<(), RdsError> {
+fn check_tables(params: &Params<'_>, engine: &str) -> Result<(), RdsError> {
     let refused = |name: &str| {
         Err(RdsError::InvalidCombination(format!(
-            "{name} is not offered for engine postgres here."
+            "{name} is not offered for engine {engine} here."
         )))
     };
     for name in SWITCHES {
@@ -97,7 +104,9 @@ fn check_tables(params: &Params<'_>) -> Result<(), RdsError> {
             return refused(name);
         }
     }
-    if let Some(name) = TEXTS.iter().find(|name| params.text(name).is_some()) {
+    let of_cluster = |name: &str| name == CLUSTER && engine != POSTGRES;
+    let given = |name: &&&str| params.text(name).is_some() && !of_cluster(name);
+    if let Some(name) = TEXTS.iter().find(given) {
         return refused(name);
     }
     for (name, item) in LISTS {

@@ -6,7 +6,7 @@ use quorate_wire::query::QueryError;
 use quorate_wire::xml::Element;
 
 use crate::api::context::{Context, retry};
-use crate::api::engines::Engines;
+use crate::api::engines::{Engines, POSTGRES};
 use crate::api::error::RdsError;
 use crate::api::instance::create::{groups_of, insert, intent, parameter_group_for};
 use crate::api::instance::fleet::{Fleet, conflict};
@@ -113,7 +113,7 @@ fn check_source(fleet: &Fleet, source: &Stored<Instance>) -> Result<(), RdsError
 async fn settings(context: &Context<'_>, source: &Stored<Instance>) -> Result<Settings, RdsError> {
     let params = &context.params;
     let mut settings = source.record.settings.clone();
-    offered::check(context, &settings.engine_version)?;
+    offered::check(context, POSTGRES, &settings.engine_version)?;
     if params.boolean("MultiAZ")? == Some(true) {
         return Err(RdsError::InvalidCombination(String::from(
             "Multi-AZ read replicas are not offered yet: create the replica without MultiAZ.",
@@ -124,7 +124,7 @@ async fn settings(context: &Context<'_>, source: &Stored<Instance>) -> Result<Se
         settings.class = check::class(name)?.name;
     }
     if let Some(name) = params.text("DBParameterGroupName") {
-        let group = parameter_group_for(context, name, &settings.engine_version).await?;
+        let group = parameter_group_for(context, name, POSTGRES, &settings.engine_version).await?;
         settings.parameter_group = group.name;
     }
     let group_name = params

@@ -11,7 +11,7 @@ use crate::api::{subnet_group, tags};
 use crate::model::{Instance, PendingChanges, Settings, Status};
 
 /// The zone id that clients expect of an endpoint's DNS name; there is no DNS here.
-const HOSTED_ZONE_ID: &str = "ZQUORATE";
+pub(crate) const HOSTED_ZONE_ID: &str = "ZQUORATE";
 /// When the region's CA ends. Shown, not enforced: the CA says so itself.
 const CA_VALID_TILL: &str = "2061-01-01T00:00:00.000Z";
 
@@ -148,7 +148,10 @@ fn with_memberships(element: Element, context: &Context<'_>, instance: &Instance
         .field("DBParameterGroupName", &settings.parameter_group)
         .field("ParameterApplyStatus", apply_status);
     let option_group = Element::new("OptionGroupMembership")
-        .field("OptionGroupName", option_group(&settings.engine_version))
+        .field(
+            "OptionGroupName",
+            option_group(&settings.engine, &settings.engine_version),
+        )
         .field("Status", "in-sync");
     element
         .with(Element::new("DBParameterGroups").with(parameter_group))

@@ -14,7 +14,8 @@ use crate::api::engines::Engines;
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::identifier;
-use crate::model::{Instance, ParameterGroup};
+use crate::api::instance::Fleet;
+use crate::model::ParameterGroup;
 
 const DEFAULT_PREFIX: &str = "default.";
 
@@ -50,7 +51,10 @@ impl FoundGroup {
 /// `CreateDBParameterGroup`.
 pub(crate) async fn create(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
     let params = &context.params;
-    let name = identifier::parameter_group_name(params.required("DBParameterGroupName")?)?;
+    let name = identifier::parameter_group_name(
+        "DBParameterGroupName",
+        params.required("DBParameterGroupName")?,
+    )?;
     let family = params.required("DBParameterGroupFamily")?;
     let engines = Engines::read(context).await?;
     check_family(&engines, family)?;
@@ -105,8 +109,8 @@ pub(crate) async fn delete(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
                 group.name
             )));
         };
-        let instances: Vec<Stored<Instance>> = context.list().await?;
-        if instances.iter().any(|i| i.record.settings.parameter_group == stored.id) {
+        let fleet = Fleet::read(context).await?;
+        if fleet.parameter_groups().any(|group| group == stored.id) {
             return Err(RdsError::InvalidParameterGroupState(format!(
                 "One or more database instances are still members of this parameter group {}, so the group cannot be deleted",
                 stored.id

@@ -22,7 +22,15 @@ async fn versions_are_those_that_hosts_have() {
         .await;
     assert_eq!(
         answer.texts("DBEngineVersions/DBEngineVersion/EngineVersion"),
-        ["15.18"]
+        ["15.18", "15.18"]
+    );
+    assert_eq!(
+        answer.texts("DBEngineVersions/DBEngineVersion/Engine"),
+        ["aurora-postgresql", "postgres"]
+    );
+    assert_eq!(
+        answer.texts("DBEngineVersion/DBParameterGroupFamily"),
+        ["aurora-postgresql15", "postgres15"]
     );
     let answer = world
         .ok("Action=DescribeDBEngineVersions&Engine=mysql")
@@ -43,6 +51,17 @@ async fn options_combine_versions_classes_and_storage() {
             .len(),
         15
     );
+    let answer = world
+        .ok(
+            "Action=DescribeOrderableDBInstanceOptions&Engine=aurora-postgresql&EngineVersion=16.9\
+             &DBInstanceClass=db.r6g.large",
+        )
+        .await;
+    assert_eq!(
+        answer.texts("OrderableDBInstanceOption/StorageType"),
+        ["aurora"]
+    );
+    assert_eq!(answer.texts("SupportsClusters"), ["true"]);
     let answer = world
         .ok("Action=DescribeOrderableDBInstanceOptions&Engine=postgres")
         .await;

@@ -194,7 +194,13 @@ async fn groups_in_use_and_default_groups_stay() {
     let answer = world.ok("Action=DescribeDBParameterGroups").await;
     assert_eq!(
         answer.texts("DBParameterGroup/DBParameterGroupName"),
-        ["default.postgres15", "default.postgres16", "mine"]
+        [
+            "default.aurora-postgresql15",
+            "default.aurora-postgresql16",
+            "default.postgres15",
+            "default.postgres16",
+            "mine"
+        ]
     );
     let (status, code, _) = world
         .refused("Action=DescribeDBParameterGroups&DBParameterGroupName=none")

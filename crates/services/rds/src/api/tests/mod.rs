@@ -6,4 +6,4 @@ mod instances;
 mod modifications;
 mod replicas;
 mod unavailable;
-mod world;
+pub(crate) mod world;

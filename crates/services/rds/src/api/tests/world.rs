@@ -17,7 +17,7 @@ use crate::model::{
     ParameterSpec, Status,
 };
 
-pub(super) const CREATE: &str = "Action=CreateDBInstance&Version=2014-10-31&DBInstanceClass=db.t3.micro&Engine=postgres\
+pub(crate) const CREATE: &str = "Action=CreateDBInstance&Version=2014-10-31&DBInstanceClass=db.t3.micro&Engine=postgres\
      &MasterUsername=app&MasterUserPassword=secret99&AllocatedStorage=20&DBInstanceIdentifier=";
 
 const ZONES: [&str; 3] = ["us-east-1a", "us-east-1b", "us-east-1c"];
@@ -37,14 +37,14 @@ impl EndpointPorts for Ports {
 
 /// An element of an answer.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Node {
-    pub(super) name: String,
-    pub(super) text: String,
-    pub(super) children: Vec<Node>,
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) children: Vec<Node>,
 }
 
 impl Node {
-    pub(super) fn parse(document: &[u8]) -> Node {
+    pub(crate) fn parse(document: &[u8]) -> Node {
         let mut reader = Reader::from_reader(document);
         let mut open = vec![Node::default()];
         loop {
@@ -80,7 +80,7 @@ impl Node {
     }
 
     /// All elements that a path of names leads to, from anywhere below this one.
-    pub(super) fn all(&self, path: &str) -> Vec<&Node> {
+    pub(crate) fn all(&self, path: &str) -> Vec<&Node> {
         let (first, rest) = path
             .split_once('/')
             .map_or((path, None), |(a, b)| (a, Some(b)));
@@ -108,7 +108,7 @@ impl Node {
         }
     }
 
-    pub(super) fn texts(&self, path: &str) -> Vec<&str> {
+    pub(crate) fn texts(&self, path: &str) -> Vec<&str> {
         self.all(path)
             .iter()
             .map(|node| node.text.as_str())
@@ -116,20 +116,20 @@ impl Node {
     }
 
     /// The text of the first element that the path leads to.
-    pub(super) fn text(&self, path: &str) -> Option<&str> {
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
         self.texts(path).first().copied()
     }
 }
 
 /// The service with its catalog.
-pub(super) struct World {
-    pub(super) service: RdsService,
-    pub(super) catalog: Catalog,
+pub(crate) struct World {
+    pub(crate) service: RdsService,
+    pub(crate) catalog: Catalog,
 }
 
 impl World {
     /// A region whose hosts have these versions of PostgreSQL.
-    pub(super) async fn with_versions(versions: &[&str]) -> World {
+    pub(crate) async fn with_versions(versions: &[&str]) -> World {
         let catalog = Catalog::in_memory();
         for zone in ZONES {
             let host = Host {
@@ -153,7 +153,7 @@ impl World {
     }
 
     /// The service over a catalog as it is.
-    pub(super) fn over(catalog: Catalog) -> World {
+    pub(crate) fn over(catalog: Catalog) -> World {
         let region = RdsRegion {
             name: "us-east-1".parse().unwrap(),
             zones: ZONES.iter().map(|zone| zone.parse().unwrap()).collect(),
@@ -168,12 +168,12 @@ impl World {
         }
     }
 
-    pub(super) async fn new() -> World {
+    pub(crate) async fn new() -> World {
         World::with_versions(&["15.17", "15.18", "16.9"]).await
     }
 
     /// Status and document of the answer to a call.
-    pub(super) async fn call_in(&self, region: &str, body: &str) -> (u16, Node) {
+    pub(crate) async fn call_in(&self, region: &str, body: &str) -> (u16, Node) {
         let call = Call {
             region: region.parse().unwrap(),
             account: quorate_base::AccountId::default(),
@@ -190,31 +190,31 @@ impl World {
     }
 
     /// The answer to a call that succeeds.
-    pub(super) async fn ok(&self, body: &str) -> Node {
+    pub(crate) async fn ok(&self, body: &str) -> Node {
         let (status, node) = self.call_in("us-east-1", body).await;
         assert_eq!(status, 200, "{body}: {node:?}");
         node
     }
 
     /// Status, code and message of the answer to a call that is refused.
-    pub(super) async fn refused(&self, body: &str) -> (u16, String, String) {
+    pub(crate) async fn refused(&self, body: &str) -> (u16, String, String) {
         let (status, node) = self.call_in("us-east-1", body).await;
         assert_ne!(status, 200, "{body}");
         let text = |path| node.text(path).unwrap().to_owned();
         (status, text("Error/Code"), text("Error/Message"))
     }
 
-    pub(super) async fn instance(&self, id: &str) -> Instance {
+    pub(crate) async fn instance(&self, id: &str) -> Instance {
         self.catalog.read(id).await.unwrap().unwrap().record
     }
 
     /// Creates an instance and does what the controller would: it becomes available.
-    pub(super) async fn available(&self, id: &str, more: &str) {
+    pub(crate) async fn available(&self, id: &str, more: &str) {
         self.ok(&format!("{CREATE}{id}{more}")).await;
         self.settle(id).await;
     }
 
-    pub(super) async fn settle(&self, id: &str) {
+    pub(crate) async fn settle(&self, id: &str) {
         self.change(id, |instance| {
             instance.status = Status::Available;
             instance.topology.serving = Some(Epoch::FIRST);
@@ -238,7 +238,7 @@ impl World {
         .await;
     }
 
-    pub(super) async fn change(&self, id: &str, mut change: impl FnMut(&mut Instance)) {
+    pub(crate) async fn change(&self, id: &str, mut change: impl FnMut(&mut Instance)) {
         let change = |instance: &mut Instance| {
             change(instance);
             true

@@ -1,3 +1,5 @@
+//! What each change of a cluster does to its record and endpoints.
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -143,6 +145,11 @@ fn a_member_lets_go_only_when_it_is_deleted() {
     assert_eq!(member_let_go(&cluster, "m2", kept('a')), None);
     let record = member_let_go(&cluster, "m2", kept('b')).unwrap();
     assert_eq!(record.members["m2"].node, None);
+    cluster.members.get_mut("m2").unwrap().desired = MemberDesired::Running;
+    cluster.members.get_mut("m1").unwrap().desired = MemberDesired::Deleted;
+    assert!(!may_let_go(&cluster, "m1"), "the writer waits for another");
+    cluster.writer = Some("m2".into());
+    assert!(may_let_go(&cluster, "m1"));
 }
 
 #[test]

@@ -1,0 +1,12 @@
+//! What AWS clients say about DB clusters, checked and written down as intent.
+//!
+//! Owns the parameters and shapes of clusters and their members. Handlers start nothing.
+
+mod capacity;
+pub(crate) mod cluster;
+pub(crate) mod member;
+pub(crate) mod parameter_group;
+pub(crate) mod unavailable;
+
+#[cfg(test)]
+mod tests;

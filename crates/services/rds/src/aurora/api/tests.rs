@@ -1,0 +1,5 @@
+//! Clusters and their members through the service, on a catalog in memory.
+
+mod clusters;
+mod members;
+mod world;

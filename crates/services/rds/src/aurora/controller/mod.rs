@@ -1,0 +1,19 @@
+//! What the controller does about clusters: the first change that is due, to a cluster and to its volume.
+//!
+//! Carries decisions over into transactions. Each is conditional on the record that it was decided on.
+
+mod cluster;
+mod config;
+mod member;
+mod modify;
+mod rename;
+mod status;
+mod volume;
+mod writer;
+
+pub(crate) use cluster::plan_cluster;
+pub use config::AuroraConfig;
+pub(crate) use volume::plan_volume;
+
+#[cfg(test)]
+mod tests;

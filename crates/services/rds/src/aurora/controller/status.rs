@@ -1,0 +1,79 @@
+//! Statuses of clusters and of members.
+
+use quorate_control::Stored;
+
+use crate::aurora::controller::cluster::{Told, change};
+use crate::aurora::decide::lifecycle::{decide_cluster_status, decide_member_status};
+use crate::aurora::model::{Cluster, ClusterStatus};
+use crate::controller::Plan;
+use crate::controller::World;
+use crate::model::{EventCategory, Status};
+
+/// The end of a change of writer, or the cluster's next status.
+pub(super) fn plan_status(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
+    plan_failover_end(world, stored).or_else(|| plan_next_status(world, stored))
+}
+
+fn plan_failover_end(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
+    let cluster = &stored.record;
+    cluster.failover.as_ref().filter(|_| cluster.is_serving())?;
+    let mut record = cluster.clone();
+    record.failover = None;
+    record.status_detail = None;
+    if record.status == ClusterStatus::FailingOver {
+        record.status = ClusterStatus::Available;
+    }
+    let message = format!(
+        "Completed failover to DB instance: {}",
+        cluster.writer.as_deref().unwrap_or_default()
+    );
+    let told = [Told::cluster(&message, EventCategory::Failover)];
+    Some(change(world, stored, &record, &told, "failover completed"))
+}
+
+fn plan_next_status(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
+    let cluster = &stored.record;
+    let placed = world
+        .volumes
+        .get(&cluster.resource_id)
+        .is_some_and(|volume| !volume.record.groups.is_empty());
+    let next = decide_cluster_status(cluster, &world.alive(), placed)?;
+    let mut record = cluster.clone();
+    record.status = next.to;
+    if next.to == ClusterStatus::Stopped {
+        // What runs next mounts anew, and may do so only at an epoch that nobody has had.
+        record.epoch = cluster.epoch.next();
+        record.serving = None;
+        record.failover = None;
+    }
+    let told: Vec<Told<'_>> = next
+        .message
+        .iter()
+        .map(|message| Told::cluster(message, next.category))
+        .collect();
+    let what = format!("status {}", next.to);
+    Some(change(world, stored, &record, &told, &what))
+}
+
+/// The next status of the first member that has one.
+pub(super) fn plan_member_status(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
+    let cluster = &stored.record;
+    let (id, next) = cluster
+        .members
+        .iter()
+        .find_map(|(id, member)| Some((id, decide_member_status(cluster, id, member)?)))?;
+    let mut record = cluster.clone();
+    record.members.get_mut(id)?.status = next.to;
+    let of_member = format!("{id}: ");
+    let about_it = |detail: &String| detail.starts_with(&of_member);
+    if next.to == Status::Available && record.status_detail.as_ref().is_some_and(about_it) {
+        record.status_detail = None;
+    }
+    let told: Vec<Told<'_>> = next
+        .message
+        .iter()
+        .map(|message| Told::member(id, message, next.category))
+        .collect();
+    let what = format!("{id} {}", next.to);
+    Some(change(world, stored, &record, &told, &what))
+}

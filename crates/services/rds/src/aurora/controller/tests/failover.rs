@@ -1,0 +1,121 @@
+//! Changes of writer, from the cause to the endpoints.
+
+use quorate_base::Epoch;
+
+use super::region::{REPLACE_AFTER_MS, Region, node};
+use crate::aurora::fixture::address;
+use crate::aurora::model::{ClusterOrder, ClusterStatus};
+use crate::model::MemberState;
+
+#[tokio::test]
+async fn a_lost_writer_is_replaced_by_a_reader_at_the_next_epoch() {
+    let mut region = Region::running(3).await;
+    region.lose("a-1", 0);
+    region.decide().await;
+    let deciding = region.cluster().await.record;
+    assert_eq!(deciding.writer.as_deref(), Some("m2"));
+    assert_eq!(deciding.epoch, Epoch(2));
+    assert_eq!(deciding.status, ClusterStatus::FailingOver);
+    let writer = region.endpoint("rds-cluster:c").unwrap();
+    assert!(writer.targets.is_empty() && writer.epoch == Epoch(2));
+
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.status, ClusterStatus::Available);
+    assert_eq!(cluster.failover, None);
+    let targets = |id: &str| region.endpoint(id).unwrap().targets;
+    assert_eq!(targets("rds-cluster:c"), [address(2)]);
+    assert_eq!(targets("rds-cluster-ro:c"), [address(3)]);
+    assert!(targets("rds:m1").is_empty());
+    let told = region.told();
+    for message in [
+        "Started cross AZ failover to DB instance: m2",
+        "Completed failover to DB instance: m2",
+    ] {
+        assert!(told.contains(&message.to_owned()), "{told:?}");
+    }
+
+    region.away.clear();
+    region.settle().await;
+    let readers = region.endpoint("rds-cluster-ro:c").unwrap();
+    assert_eq!(readers.targets, [address(1), address(3)]);
+}
+
+#[tokio::test]
+async fn a_lost_writer_without_readers_comes_up_in_another_zone() {
+    let mut region = Region::running(1).await;
+    region.lose("a-1", 0);
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    let member = &cluster.members["m1"];
+    assert_ne!(member.node.as_ref().unwrap().zone(), node("a-1").zone());
+    assert_eq!(cluster.serving, Some(Epoch(2)));
+    assert_eq!(cluster.status, ClusterStatus::Available);
+}
+
+#[tokio::test]
+async fn a_dead_engine_without_readers_is_mounted_again_where_it_was() {
+    let mut region = Region::running(1).await;
+    region.gave_up.insert("m1".into(), Epoch(1));
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.members["m1"].node, Some(node("a-1")));
+    assert_eq!(cluster.serving, Some(Epoch(2)));
+    let told = region.told();
+    assert!(told.contains(&"Promoting previous primary again: m1".to_owned()));
+}
+
+#[tokio::test]
+async fn a_report_of_an_older_epoch_changes_nothing() {
+    let mut region = Region::running(2).await;
+    region.gave_up.insert("m1".into(), Epoch(0));
+    assert!(region.settle().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_ordered_failover_goes_to_its_target() {
+    let region = Region::running(3).await;
+    let to = Some("m3".to_owned());
+    region
+        .change(|cluster| cluster.order = Some(ClusterOrder::Failover { to }))
+        .await;
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(
+        (cluster.writer.as_deref(), cluster.order),
+        (Some("m3"), None)
+    );
+    let readers = region.endpoint("rds-cluster-ro:c").unwrap();
+    assert_eq!(readers.targets, [address(1), address(2)]);
+}
+
+#[tokio::test]
+async fn a_new_writer_that_dies_too_is_replaced_at_yet_another_epoch() {
+    let mut region = Region::running(3).await;
+    region.lose("a-1", 0);
+    region.decide().await;
+    region.lose("b-1", 0);
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.writer.as_deref(), Some("m3"));
+    assert_eq!(cluster.serving, Some(Epoch(3)));
+}
+
+#[tokio::test]
+async fn endpoints_lead_away_from_a_reader_that_is_silent_and_it_moves_when_it_stays_so() {
+    let mut region = Region::running(3).await;
+    region.lose("b-1", 0);
+    region.decide().await;
+    let readers = region.endpoint("rds-cluster-ro:c").unwrap();
+    assert_eq!(readers.targets, [address(3)]);
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.members["m2"].state, MemberState::Building);
+    assert_eq!(cluster.epoch, Epoch(1), "the writer goes on");
+
+    region.lose("b-1", REPLACE_AFTER_MS);
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_ne!(cluster.members["m2"].node, Some(node("b-1")));
+    let readers = region.endpoint("rds-cluster-ro:c").unwrap();
+    assert_eq!(readers.targets, [address(2), address(3)]);
+}

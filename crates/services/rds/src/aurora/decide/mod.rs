@@ -1,0 +1,8 @@
+//! Pure decisions about clusters: who writes, where segments lie, which status follows.
+//!
+//! Functions over records and facts. Must not know clocks, catalogs, sessions.
+
+pub mod lifecycle;
+pub mod repair;
+pub mod segments;
+pub mod writer;
