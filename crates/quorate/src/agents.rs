@@ -10,6 +10,7 @@ use quorate_control::{Catalog, Lease};
 use quorate_engines::{EngineAccount, EngineError, find_memcached, find_postgres, find_redis};
 use quorate_rds::events::ResourceOwner;
 use quorate_region::EngineIssuer;
+use quorate_volume::SegmentHost;
 
 use crate::config::Config;
 use crate::node::Own;
@@ -40,6 +41,22 @@ pub(crate) fn rds_agent(
         engine_account(folder, config)?,
         installs,
     )))
+}
+
+/// The agent that keeps segments of volumes, mounts volumes and runs engines over them.
+pub(crate) fn aurora_agent(
+    folder: &Path,
+    config: &Config,
+    rds: &Arc<quorate_rds::agent::AgentHost>,
+    segments: &Arc<SegmentHost>,
+) -> Arc<quorate_rds::aurora::agent::AuroraHost> {
+    let agent = quorate_rds::aurora::agent::AuroraConfig {
+        folder: folder.join("clusters"),
+        identity: folder.join("identity"),
+        cache_bytes: config.aurora_cache_bytes,
+    };
+    let host = quorate_rds::aurora::agent::AuroraHost::new(agent, rds.clone(), segments.clone());
+    Arc::new(host)
 }
 
 /// The agent that runs Redis, Valkey and Memcached, and in the first node of a zone its Sentinels.

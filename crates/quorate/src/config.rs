@@ -51,6 +51,12 @@ pub(crate) struct Config {
     pub(crate) dynamodb_replace_after_ms: u64,
     /// How long a node may stay away before its members of caches go elsewhere.
     pub(crate) cache_replace_after_ms: u64,
+    /// How long a node may stay away before its segments of Aurora's volumes, and its readers, go elsewhere.
+    pub(crate) aurora_replace_after_ms: u64,
+    /// Bytes by which an Aurora volume grows: its protection groups. Volumes that exist keep theirs.
+    pub(crate) aurora_group_bytes: u64,
+    /// Bytes of pages that the mount of an Aurora writer keeps in memory, besides the kernel.
+    pub(crate) aurora_cache_bytes: usize,
     /// Where snapshots and backups are kept: `folder = "/srv/quorate"`, or a table `[archive.s3]`. Without one it is the
     /// folder `archive` in the data folder of `quorate up`; nodes that run without `quorate up` have none, and snapshots
     /// fail there. Every node of a region must reach the same archive, and may write there.
@@ -80,6 +86,9 @@ impl Default for Config {
             dynamodb_split_heat_writes: 16_000,
             dynamodb_replace_after_ms: 300_000,
             cache_replace_after_ms: 60_000,
+            aurora_replace_after_ms: 300_000,
+            aurora_group_bytes: 10 << 30,
+            aurora_cache_bytes: 256 << 20,
             archive: None,
         }
     }
@@ -129,6 +138,14 @@ impl Config {
             "cache_replace_after_ms: below 1000 every restart of a node is taken for its loss"
         );
         ensure!(
+            self.aurora_replace_after_ms >= 1_000,
+            "aurora_replace_after_ms: below 1000 every restart of a node is taken for its loss"
+        );
+        ensure!(
+            self.aurora_group_bytes >= 1 << 20,
+            "aurora_group_bytes: below 1048576 a volume grows with each file"
+        );
+        ensure!(
             !self.engine_account.is_empty(),
             "engine_account: must name an account"
         );
@@ -142,6 +159,16 @@ impl Config {
         LeaseConfig {
             lease_ms: self.lease_ms,
             margin_ms: self.margin_ms,
+        }
+    }
+
+    /// What the controller of Aurora goes by.
+    pub(crate) fn aurora(&self) -> quorate_rds::aurora::AuroraConfig {
+        let defaults = quorate_rds::aurora::AuroraConfig::default();
+        quorate_rds::aurora::AuroraConfig {
+            replace_after_ms: self.aurora_replace_after_ms,
+            pages_per_group: self.aurora_group_bytes / u64::from(defaults.page_bytes),
+            ..defaults
         }
     }
 

@@ -19,6 +19,7 @@ mod shutdown;
 mod status;
 mod table;
 mod up;
+mod volume_mount;
 
 use std::process::ExitCode;
 
@@ -29,8 +30,12 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // The guard of an engine is this program too: it must start before any thread exists.
     let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|first| first == "guard") {
+    let first = args.next().unwrap_or_default();
+    if first == "guard" {
         return quorate_engines::guard::main(args);
+    }
+    if first == quorate_rds::aurora::mount::MOUNT_COMMAND {
+        return volume_mount::main();
     }
     cli::run()
 }

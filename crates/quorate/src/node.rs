@@ -17,8 +17,10 @@ use quorate_rds::agent::run_agent;
 use quorate_rds::events::ResourceOwner;
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{Identity, NodeInfo, PeerRole, RegionMap};
+use quorate_volume::SegmentHost;
+use quorate_volume::store::Options;
 
-use crate::agents::{cache_agent, open_archive, rds_agent};
+use crate::agents::{aurora_agent, cache_agent, open_archive, rds_agent};
 use crate::config::Config;
 use crate::region_setup::make_open_folder;
 
@@ -88,6 +90,16 @@ impl Own {
         Ok(PartitionHost::open(host, catalog.clone(), self.caller.clone()).await?)
     }
 
+    /// Opens the segments of volumes on this node.
+    async fn open_segments(&self, folder: &Path) -> anyhow::Result<Arc<SegmentHost>> {
+        let folder = folder.join("segments");
+        make_open_folder(&folder)?;
+        let (id, caller) = (self.info.id.clone(), self.caller.clone());
+        let opening = move || SegmentHost::open(&folder, id, caller, Options::default());
+        let opened = tokio::task::spawn_blocking(opening).await;
+        Ok(opened.expect("opening segments does not panic")?)
+    }
+
     /// Opens the catalog's replica, if this node votes.
     async fn open_replica(
         &self,
@@ -135,6 +147,9 @@ pub(crate) async fn run(
     };
     let rds = rds_agent(&folder, &config, &own, &owner, &catalog, &lease)?;
     rds.route(&mut router);
+    let segments = own.open_segments(&folder).await?;
+    segments.route(&mut router);
+    let aurora = aurora_agent(&folder, &config, &rds, &segments);
     let archive = open_archive(&config);
     let caches = cache_agent(&folder, &config, &own, &catalog, &lease, archive.clone())?;
     let dynamodb = own.open_dynamodb(&folder, &config, &catalog).await?;
@@ -160,11 +175,15 @@ pub(crate) async fn run(
     tokio::select! {
         _ = async { tokio::join!(
             run_agent(rds, stop.clone()),
+            quorate_rds::aurora::agent::run_agent(aurora, stop.clone()),
             quorate_elasticache::agent::run_agent(caches, stop.clone()),
         ) } => {}
         why = broken(replica.as_ref()) => {
             // Engines end with this process: their guards see to it.
             bail!("this node's copy of the catalog has stopped and the node ends: {why}");
+        }
+        why = segments.stopped() => {
+            bail!("this node's log of segments has stopped and the node ends: {why}");
         }
         why = dynamodb.stopped() => {
             bail!("this node's log of DynamoDB partitions has stopped and the node ends: {why}");
@@ -197,7 +216,7 @@ fn spawn_controllers(
         quorate_rds::controller::ControllerConfig {
             owner,
             standby_replace_after_ms: config.standby_replace_after_ms,
-            aurora: quorate_rds::aurora::AuroraConfig::default(),
+            aurora: config.aurora(),
         },
     ));
     tasks.spawn(quorate_elasticache::controller::run_controller(

@@ -108,6 +108,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-control",
             "quorate-archive",
             "quorate-engines",
+            "quorate-volume",
+            "quorate-volume-fs",
             "quorate-rds",
             "quorate-dynamodb",
             "quorate-elasticache",

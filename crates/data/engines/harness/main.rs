@@ -58,6 +58,7 @@ async fn node(args: Vec<OsString>) -> Result<(), Box<dyn std::error::Error>> {
         force_ssl: false,
         upstream: None,
         synchronous_standby: None,
+        full_page_writes: true,
     };
     let server = PostgresServer::new(host, paths, Limits::default());
     let first = Deadline::after(lease + READY_WITHIN);

@@ -40,15 +40,7 @@ impl WantedParameters {
 
     /// Raises settings to what a follower must have at least: its primary may run with more than its own class asks for.
     pub(crate) fn raise_to(&mut self, floors: &BTreeMap<String, u64>) {
-        for (name, floor) in floors {
-            let own = self
-                .settings
-                .get(name)
-                .and_then(|value| value.parse::<u64>().ok());
-            if own.is_none_or(|own| own < *floor) {
-                self.settings.insert(name.clone(), floor.to_string());
-            }
-        }
+        raise_to(&mut self.settings, floors);
     }
 
     /// Tells one set from another.
@@ -65,6 +57,18 @@ impl WantedParameters {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+}
+
+/// Raises settings to at least these numbers.
+pub(crate) fn raise_to(settings: &mut BTreeMap<String, String>, floors: &BTreeMap<String, u64>) {
+    for (name, floor) in floors {
+        let own = settings
+            .get(name)
+            .and_then(|value| value.parse::<u64>().ok());
+        if own.is_none_or(|own| own < *floor) {
+            settings.insert(name.clone(), floor.to_string());
+        }
     }
 }
 

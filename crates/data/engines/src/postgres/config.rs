@@ -59,6 +59,8 @@ pub struct PostgresConfig {
     pub upstream: Option<Upstream>,
     /// The application name of the follower that each commit waits for.
     pub synchronous_standby: Option<String>,
+    /// Whether pages go to the log whole after each checkpoint. Off only where a crash cannot leave half a page behind.
+    pub full_page_writes: bool,
 }
 
 impl PostgresConfig {
@@ -112,7 +114,10 @@ impl PostgresConfig {
         let standby = |name: &String| format!("FIRST 1 (\"{}\")", name.replace('"', "\"\""));
         let mut owned: BTreeMap<&'static str, String> = [
             ("fsync", "on"),
-            ("full_page_writes", "on"),
+            (
+                "full_page_writes",
+                if self.full_page_writes { "on" } else { "off" },
+            ),
             ("hot_standby", "on"),
             ("lc_messages", "C"),
             ("log_destination", "stderr"),

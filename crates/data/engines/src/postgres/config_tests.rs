@@ -32,6 +32,7 @@ fn config(parameters: &[(&str, &str)]) -> PostgresConfig {
         force_ssl: true,
         upstream: None,
         synchronous_standby: None,
+        full_page_writes: true,
     }
 }
 

@@ -62,9 +62,42 @@ impl PostgresTools {
     /// [`EngineError::DataUnusable`] when there is one, [`EngineError::Tool`],
     /// [`EngineError::NoSpace`].
     pub async fn initdb(&self) -> Result<(), EngineError> {
+        let copying = self.paths.copying();
+        self.initdb_at(&copying, || self.make_way()).await?;
+        self.take_over()
+    }
+
+    /// Makes an empty database as [`PostgresTools::initdb`] does, straight in the data folder, which is somebody else's
+    /// mount and cannot be renamed. When this fails, what is there is of no use.
+    ///
+    /// # Errors
+    /// [`EngineError::Tool`], [`EngineError::NoSpace`], [`EngineError::Io`].
+    pub async fn initdb_in_place(&self) -> Result<(), EngineError> {
+        let data = self.paths.data();
+        self.initdb_at(&data, || {
+            let failed = || EngineError::io(format!("empty {}", data.display()));
+            for entry in fs::read_dir(&data).map_err(failed())?.flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    fs::remove_dir_all(&path).map_err(failed())?;
+                } else {
+                    fs::remove_file(&path).map_err(failed())?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs `initdb` for the first locale that the system has; `make_way` empties the place before each try.
+    async fn initdb_at(
+        &self,
+        folder: &Path,
+        make_way: impl Fn() -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         let mut last = None;
         for locale in LOCALES {
-            self.make_way()?;
+            make_way()?;
             let mut args: Vec<OsString> = [
                 "--data-checksums",
                 "--encoding=UTF8",
@@ -77,10 +110,10 @@ impl PostgresTools {
             args.push(format!("--locale={locale}").into());
             args.push(format!("--username={ADMIN_ROLE}").into());
             args.push("--pgdata".into());
-            args.push(self.paths.copying().into());
+            args.push(folder.into());
             let ran = self.run("initdb", args).await?;
             if ran.exit == GuardExit::Ended(0) {
-                return self.take_over();
+                return Ok(());
             }
             let wrong_locale = ran.said.contains("invalid locale");
             last = Some(self.failure("initdb", ran));

@@ -193,6 +193,7 @@ impl Member {
             force_ssl: true,
             upstream: None,
             synchronous_standby: None,
+            full_page_writes: true,
         }
     }
 

@@ -6,14 +6,14 @@
 //! Each step starts from what is on disk and in the catalog, so an agent that was killed goes on where it was.
 
 mod cancel;
-mod driver;
+pub(crate) mod driver;
 mod facts;
 mod follower;
 mod host;
 mod leader;
-mod member;
+pub(crate) mod member;
 mod run;
-mod settings;
+pub(crate) mod settings;
 mod steps;
 mod sync;
 

@@ -7,11 +7,12 @@ use rand::Rng;
 
 use quorate_base::NodeId;
 use quorate_engines::EngineError;
-use quorate_engines::postgres::{PostgresConfig, REPLICATION_ROLE, TlsPem, Upstream};
+use quorate_engines::postgres::{MemberPaths, PostgresConfig, REPLICATION_ROLE, TlsPem, Upstream};
 use quorate_region::IssuedCertificate;
 
 use crate::agent::driver::StepError;
 use crate::agent::facts::Look;
+use crate::agent::host::AgentHost;
 use crate::agent::member::Member;
 use crate::decide::member::UpstreamFacts;
 use crate::model::Instance;
@@ -66,18 +67,12 @@ impl Member {
         .await
     }
 
-    /// Where the engine listens: the address that the catalog has, when it is free, else another.
+    /// Where the engine listens.
     pub(crate) fn listen_address(
         &self,
         known: Option<SocketAddr>,
     ) -> Result<SocketAddr, EngineError> {
-        let ip = self.host.config.engine_ip;
-        let known = known.filter(|at| at.ip() == ip && TcpListener::bind(at).is_ok());
-        known
-            .or_else(|| free_port(ip))
-            .ok_or(EngineError::PortInUse {
-                address: SocketAddr::new(ip, ENGINE_PORTS.start),
-            })
+        listen_address(&self.host, known)
     }
 
     /// The way to an upstream: through the slot that is this member's there.
@@ -134,23 +129,42 @@ impl Member {
             force_ssl: wanted.force_ssl,
             upstream,
             synchronous_standby,
+            full_page_writes: true,
         }
     }
 
     /// Makes the folder ready and puts fresh certificates there.
     pub(crate) fn prepare_folder(&self) -> Result<(), EngineError> {
-        let (host, paths) = (&self.host, &self.paths);
-        paths.prepare(&host.account)?;
-        let mut names = host.config.endpoint_names.clone();
-        names.push(host.config.engine_ip.to_string());
-        names.push(String::from("localhost"));
-        names.dedup();
-        let issued = |e| EngineError::io("make a certificate")(std::io::Error::other(e));
-        let server = host.issuer.server(names).map_err(issued)?;
-        paths.write_server_tls(&host.account, &pem(server))?;
-        let client = host.issuer.client(REPLICATION_ROLE).map_err(issued)?;
-        paths.write_client_tls(&host.account, &pem(client))
+        prepare_folder(&self.host, &self.paths)
     }
+}
+
+/// Where an engine listens: the address that the catalog has, when it is free, else another.
+pub(crate) fn listen_address(
+    host: &AgentHost,
+    known: Option<SocketAddr>,
+) -> Result<SocketAddr, EngineError> {
+    let ip = host.config.engine_ip;
+    let known = known.filter(|at| at.ip() == ip && TcpListener::bind(at).is_ok());
+    known
+        .or_else(|| free_port(ip))
+        .ok_or(EngineError::PortInUse {
+            address: SocketAddr::new(ip, ENGINE_PORTS.start),
+        })
+}
+
+/// Makes an engine's folder ready and puts fresh certificates there.
+pub(crate) fn prepare_folder(host: &AgentHost, paths: &MemberPaths) -> Result<(), EngineError> {
+    paths.prepare(&host.account)?;
+    let mut names = host.config.endpoint_names.clone();
+    names.push(host.config.engine_ip.to_string());
+    names.push(String::from("localhost"));
+    names.dedup();
+    let issued = |e| EngineError::io("make a certificate")(std::io::Error::other(e));
+    let server = host.issuer.server(names).map_err(issued)?;
+    paths.write_server_tls(&host.account, &pem(server))?;
+    let client = host.issuer.client(REPLICATION_ROLE).map_err(issued)?;
+    paths.write_client_tls(&host.account, &pem(client))
 }
 
 fn pem(issued: IssuedCertificate) -> TlsPem {

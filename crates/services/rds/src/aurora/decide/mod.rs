@@ -3,6 +3,7 @@
 //! Functions over records and facts. Must not know clocks, catalogs, sessions.
 
 pub mod lifecycle;
+pub mod member;
 pub mod repair;
 pub mod segments;
 pub mod writer;

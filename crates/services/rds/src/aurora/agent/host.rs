@@ -1,0 +1,67 @@
+//! What Aurora's agent works with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+
+use quorate_volume::protocol::VolumeId;
+use quorate_volume::{Layout, SegmentHost};
+
+use crate::agent::AgentHost;
+use crate::aurora::agent::mount::MountState;
+use crate::aurora::mount::MountOrder;
+
+/// What Aurora's agent goes by.
+#[derive(Debug, Clone)]
+pub struct AuroraConfig {
+    /// The folder of this node's members: mount points, overlays, logs.
+    pub folder: PathBuf,
+    /// The file of the node's identity, for mount processes.
+    pub identity: PathBuf,
+    /// Bytes of pages that a writer's mount keeps in memory.
+    pub cache_bytes: usize,
+}
+
+/// The agent's surroundings.
+pub struct AuroraHost {
+    pub(super) config: AuroraConfig,
+    /// Engines, account, certificates, catalog and lease are those of the agent for DB instances.
+    pub(super) base: Arc<AgentHost>,
+    pub(super) segments: Arc<SegmentHost>,
+    /// The mounts that run here, by the member's resource id.
+    pub(super) mounts: Mutex<BTreeMap<String, MountHandle>>,
+}
+
+/// A mount as the rest of the agent sees it.
+#[derive(Clone)]
+pub(super) struct MountHandle {
+    pub(super) volume: VolumeId,
+    pub(super) orders: mpsc::Sender<MountOrder>,
+    pub(super) state: watch::Receiver<MountState>,
+    /// The layout that it was last told of.
+    pub(super) told: Arc<Mutex<Option<Layout>>>,
+}
+
+impl AuroraHost {
+    /// Puts an agent's surroundings together.
+    #[must_use]
+    pub fn new(
+        config: AuroraConfig,
+        base: Arc<AgentHost>,
+        segments: Arc<SegmentHost>,
+    ) -> AuroraHost {
+        AuroraHost {
+            config,
+            base,
+            segments,
+            mounts: Mutex::default(),
+        }
+    }
+
+    pub(super) fn mounts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, MountHandle>> {
+        self.mounts.lock().expect("no holder panics")
+    }
+}

@@ -1,0 +1,19 @@
+//! A node's part in Aurora: keeps the segments that are placed on it, mounts volumes, runs the engines of members.
+//!
+//! Decides nothing about who writes: the record says so, and the volume's segments refuse whoever is not meant.
+
+mod driver;
+mod host;
+mod layout;
+mod look;
+mod member;
+mod mount;
+mod reader;
+mod run;
+mod settings;
+mod steps;
+mod volumes;
+mod writer;
+
+pub use host::{AuroraConfig, AuroraHost};
+pub use run::run_agent;

@@ -1,0 +1,87 @@
+//! The agent's loop: one driver for each member that is placed here, or that left something here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::aurora::agent::driver::drive;
+use crate::aurora::agent::host::AuroraHost;
+use crate::aurora::agent::member::Member;
+use crate::aurora::agent::volumes;
+use crate::aurora::model::Cluster;
+
+/// Longest time between two looks at the catalog.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Keeps this node's segments, and drives its members until `stop`; then stops their engines in order.
+pub async fn run_agent(host: Arc<AuroraHost>, stop: CancellationToken) {
+    if let Err(e) = host.base.account.make_private_dir(&host.config.folder) {
+        tracing::error!(error = %e, "the folder of cluster members cannot be made");
+    }
+    let segments = [
+        tokio::spawn(host.segments.clone().run_gossip()),
+        tokio::spawn(host.segments.clone().run_upkeep()),
+        tokio::spawn(volumes::run(host.clone())),
+    ];
+    let mut driving: BTreeMap<String, JoinHandle<()>> = BTreeMap::new();
+    let mut bell = host.base.catalog.view().subscribe();
+    loop {
+        bell.mark_unchanged();
+        driving.retain(|_, task| !task.is_finished());
+        for resource_id in placed(&host).union(&left(&host)) {
+            if driving.contains_key(resource_id) {
+                continue;
+            }
+            match Member::new(host.clone(), resource_id) {
+                Ok(member) => {
+                    let task = tokio::spawn(drive(member, stop.child_token()));
+                    driving.insert(resource_id.clone(), task);
+                }
+                Err(e) => {
+                    tracing::error!(resource = %resource_id, error = %e, "no place for a member")
+                }
+            }
+        }
+        tokio::select! {
+            _ = bell.changed() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    for (resource_id, task) in driving {
+        if let Err(e) = task.await {
+            tracing::error!(resource = %resource_id, error = %e, "a driver did not stop in order");
+        }
+    }
+    for task in segments {
+        task.abort();
+    }
+}
+
+/// Resource ids of the members that are placed here.
+fn placed(host: &AuroraHost) -> BTreeSet<String> {
+    let clusters = host.base.catalog.view().list::<Cluster>();
+    let clusters = clusters.unwrap_or_else(|e| {
+        tracing::error!(error = %e, "clusters cannot be read");
+        Vec::new()
+    });
+    let members = clusters
+        .into_iter()
+        .flat_map(|c| c.record.members.into_values());
+    members
+        .filter(|member| member.node.as_ref() == Some(&host.base.config.node))
+        .map(|member| member.resource_id)
+        .collect()
+}
+
+/// Resource ids of the members that left something here, wanted or not.
+fn left(host: &AuroraHost) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(&host.config.folder);
+    let entries = entries.into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}

@@ -1,0 +1,159 @@
+//! The segments on this node, and the mounts over volumes: arranged as the catalog says, reported as they are.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_control::{CatalogError, Txn};
+use quorate_volume::protocol::{SegmentId, VolumeId};
+use quorate_volume::{Layout, SegmentStatus};
+
+use crate::aurora::agent::host::AuroraHost;
+use crate::aurora::agent::layout::layout_of;
+use crate::aurora::model::{
+    Progress, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
+};
+use crate::aurora::mount::MountOrder;
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Looks after segments and mounts, for ever.
+pub(super) async fn run(host: Arc<AuroraHost>) {
+    let mut bell = host.base.catalog.view().subscribe();
+    let mut reported = BTreeSet::new();
+    loop {
+        bell.mark_unchanged();
+        match arrange(&host).await {
+            Ok(volumes) => {
+                report(&host, &volumes, &reported);
+                reported = volumes;
+            }
+            Err(e) => tracing::warn!(error = %e, "segments cannot be arranged"),
+        }
+        tokio::select! {
+            _ = bell.changed() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Makes and removes segments as the catalog places them, and tells mounts of layouts and the catalog of growth. The
+/// volumes of which something is here.
+async fn arrange(host: &AuroraHost) -> Result<BTreeSet<VolumeId>, CatalogError> {
+    let view = host.base.catalog.view();
+    let stored = view.list::<Volume>()?;
+    let known: BTreeSet<VolumeId> = stored.iter().map(|v| VolumeId(v.id.clone())).collect();
+    for volume in &known {
+        if let Some(layout) = layout_of(view, volume)? {
+            if let Err(e) = host.segments.arrange(&layout) {
+                tracing::error!(%volume, error = %e, "segments cannot be made");
+            }
+            tell_mounts(host, &layout);
+        }
+    }
+    for volume in host.segments.volumes().difference(&known) {
+        forget_when_gone(host, volume).await?;
+    }
+    for stored in stored {
+        let wanted = wanted_groups(host, &VolumeId(stored.id.clone()));
+        if wanted.is_some_and(|wanted| wanted > stored.record.wanted_groups) {
+            let mut record = stored.record.clone();
+            record.wanted_groups = wanted.unwrap_or(record.wanted_groups);
+            let txn = Txn::new().replace(&stored, &record);
+            match host.base.catalog.commit(txn).await {
+                // The next look decides anew.
+                Err(CatalogError::Conflict { .. }) => {}
+                other => drop(other?),
+            }
+        }
+    }
+    let mounted = host.mounts().values().map(|m| m.volume.clone()).collect();
+    Ok(host.segments.volumes().union(&mounted).cloned().collect())
+}
+
+/// A volume that is in no record: its segments go when a quorum confirms that.
+async fn forget_when_gone(host: &AuroraHost, volume: &VolumeId) -> Result<(), CatalogError> {
+    if host.base.catalog.read::<Volume>(&volume.0).await?.is_some() {
+        return Ok(());
+    }
+    tracing::info!(%volume, "a volume is gone: its segments are removed");
+    if let Err(e) = host.segments.forget(volume) {
+        tracing::error!(%volume, error = %e, "segments cannot be removed");
+    }
+    host.base.lease.observe(&VolumeReport::key(&volume.0), None);
+    Ok(())
+}
+
+/// Hands a layout to the mounts of its volume. One that does not take it now gets it with the next look.
+fn tell_mounts(host: &AuroraHost, layout: &Layout) {
+    let mounts = host.mounts().clone();
+    for mount in mounts.into_values().filter(|m| m.volume == layout.volume) {
+        let is_mounted = mount.state.borrow().mounted.is_some();
+        if is_mounted && mount.told.lock().expect("no holder panics").as_ref() != Some(layout) {
+            let order = MountOrder::Layout(layout.clone());
+            if mount.orders.try_send(order).is_ok() {
+                *mount.told.lock().expect("no holder panics") = Some(layout.clone());
+            }
+        }
+    }
+}
+
+/// How many protection groups the writer of a volume needs, if it is mounted here.
+fn wanted_groups(host: &AuroraHost, volume: &VolumeId) -> Option<u32> {
+    let mounts = host.mounts();
+    let mut of_volume = mounts.values().filter(|mount| mount.volume == *volume);
+    of_volume.find_map(|mount| Some(mount.state.borrow().volume.as_ref()?.wanted_groups))
+}
+
+fn report(host: &AuroraHost, volumes: &BTreeSet<VolumeId>, before: &BTreeSet<VolumeId>) {
+    let lease = &host.base.lease;
+    for gone in before.difference(volumes) {
+        lease.observe(&VolumeReport::key(&gone.0), None);
+    }
+    for volume in volumes {
+        let segments = host.segments.segments(volume);
+        let of_segment = |id: &SegmentId| {
+            let status = host.segments.status(id)?;
+            Some(segment_report(id, &status))
+        };
+        let report = VolumeReport {
+            segments: segments.iter().filter_map(of_segment).collect(),
+            writer: writer_report(host, volume),
+        };
+        let bytes = serde_json::to_vec(&report).expect("reports are plain data");
+        lease.observe(&VolumeReport::key(&volume.0), Some(bytes));
+    }
+}
+
+fn segment_report(id: &SegmentId, status: &SegmentStatus) -> SegmentReport {
+    let health = if status.trouble.is_some() {
+        SegmentHealth::Repairing
+    } else if status.scl < status.complete.tail || status.pages_copied.is_some() {
+        SegmentHealth::Filling
+    } else {
+        SegmentHealth::Sound
+    };
+    SegmentReport {
+        group: id.group,
+        copy: id.copy,
+        membership: status.membership,
+        scl: status.scl,
+        health,
+        repair: status.pages_copied.map(|done| Progress { done, total: 0 }),
+    }
+}
+
+fn writer_report(host: &AuroraHost, volume: &VolumeId) -> Option<WriterReport> {
+    let mounts = host.mounts();
+    let mut of_volume = mounts.values().filter(|mount| mount.volume == *volume);
+    of_volume.find_map(|mount| {
+        let state = mount.state.borrow();
+        let status = state.volume.as_ref()?;
+        Some(WriterReport {
+            epoch: status.epoch,
+            vcl: status.vcl,
+            vdl: status.vdl,
+        })
+    })
+}

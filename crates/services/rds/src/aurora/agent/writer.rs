@@ -1,0 +1,161 @@
+//! An engine that writes: its first roles, its parameters and passwords, what it reports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_engines::postgres::{
+    Bootstrap, RunningPostgres, bootstrap, pending_restart, set_master_password,
+};
+
+use crate::agent::driver::{Progress, StepError};
+use crate::aurora::agent::look::Look;
+use crate::aurora::agent::member::Member;
+use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
+use crate::aurora::records;
+use crate::model::ParametersApplied;
+
+/// How long a server may take to read its configuration again.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Member {
+    pub(super) async fn start_writer(&mut self, look: &Look) -> Result<(), StepError> {
+        self.start_engine(look, None).await?;
+        self.begin_to_serve(look).await
+    }
+
+    /// Makes sure of the roles, then tells the catalog that the engine serves: endpoints open with that.
+    async fn begin_to_serve(&mut self, look: &Look) -> Result<(), StepError> {
+        let Some(server) = self.server() else {
+            return Ok(());
+        };
+        let settings = &look.cluster().settings;
+        let is_first = look.cluster().credentials_applied.is_none();
+        if is_first && !self.bootstrapped {
+            let installs = self.host.base.installs.iter();
+            let version = installs
+                .map(quorate_engines::PostgresInstall::version)
+                .find(|version| version.to_string() == settings.engine_version)
+                .ok_or_else(|| StepError::Host(String::from("the engine's version is gone")))?;
+            let want = Bootstrap {
+                version,
+                master_user: settings.master_username.clone(),
+                master_verifier: settings.master_verifier.expose().to_owned(),
+                database: settings.database_name.clone(),
+            };
+            bootstrap(&server, &want).await?;
+            // Whatever is in force from here on was written by this epoch's writer, and has to survive it.
+            server.checkpoint().await?;
+        }
+        self.bootstrapped = true;
+        let address = server.config().await.listen;
+        let fingerprint = settings.master_verifier.fingerprint();
+        let applied = ParametersApplied {
+            digest: self
+                .engine
+                .as_ref()
+                .map(|e| e.digest.clone())
+                .unwrap_or_default(),
+            pending_reboot: false,
+        };
+        look.change(&self.host, |cluster, at| {
+            let mut record = records::writer_serves(cluster, at, address)?;
+            record = records::parameters_taken(&record, at, &applied).unwrap_or(record);
+            if is_first {
+                record = records::credentials_taken(&record, at, &fingerprint).unwrap_or(record);
+            }
+            Some(record)
+        })
+        .await
+    }
+
+    /// One round of looking after it.
+    pub(super) async fn supervise_writer(&mut self, look: &Look) -> Result<Progress, StepError> {
+        let Some(server) = self.server() else {
+            return Ok(Progress::Done);
+        };
+        if !look.cluster().runs(look.member()) || !look.cluster().is_serving() {
+            self.begin_to_serve(look).await?;
+        }
+        self.tell(AuroraMemberReport {
+            engine: AuroraEngineState::Writing,
+            epoch: look.epoch(),
+            gave_up: false,
+            lag_ms: None,
+            detail: self.storage_trouble(),
+        });
+        if self.keep_password(look, &server).await? {
+            return Ok(Progress::Done);
+        }
+        self.keep_parameters(look, &server).await
+    }
+
+    /// Says that the volume takes no writes, while it does not.
+    fn storage_trouble(&self) -> Option<String> {
+        let status = self.mount_state()?.volume?;
+        let waiting = status.last.0.saturating_sub(status.vdl.0);
+        let mut groups = status.groups.iter();
+        let stuck = groups.find(|group| {
+            let reaching = group
+                .copies
+                .iter()
+                .filter(|copy| copy.scl >= group.complete);
+            waiting > 0 && reaching.count() < quorate_volume::protocol::WRITE_QUORUM
+        });
+        let group = stuck?;
+        let group = group.group;
+        Some(format!(
+            "storage: fewer than four segments of protection group {group} answer"
+        ))
+    }
+
+    async fn keep_password(
+        &self,
+        look: &Look,
+        server: &Arc<RunningPostgres>,
+    ) -> Result<bool, StepError> {
+        let settings = &look.cluster().settings;
+        let fingerprint = settings.master_verifier.fingerprint();
+        if look.cluster().credentials_applied.as_ref() == Some(&fingerprint) {
+            return Ok(false);
+        }
+        let verifier = settings.master_verifier.expose();
+        set_master_password(server, &settings.master_username, verifier).await?;
+        look.change(&self.host, |cluster, at| {
+            records::credentials_taken(cluster, at, &fingerprint)
+        })
+        .await?;
+        Ok(true)
+    }
+
+    /// Gives the engine the parameters that are asked for, and says what it runs with.
+    pub(super) async fn keep_parameters(
+        &mut self,
+        look: &Look,
+        server: &Arc<RunningPostgres>,
+    ) -> Result<Progress, StepError> {
+        let wanted = look.parameters()?;
+        let digest = wanted.digest.clone();
+        let is_given = self.engine.as_ref().is_some_and(|e| e.digest == digest);
+        if !is_given {
+            let current = server.config().await;
+            let config = self.configuration(look, wanted, current.listen, current.upstream);
+            server.reload_and_see(config, RELOAD_TIMEOUT).await?;
+            if let Some(engine) = &mut self.engine {
+                engine.digest.clone_from(&digest);
+            }
+        }
+        let pending = pending_restart(&*server.admin().await?).await?;
+        let applied = ParametersApplied {
+            digest,
+            pending_reboot: !pending.is_empty(),
+        };
+        if look.member().parameters_applied == applied {
+            return Ok(Progress::Steady);
+        }
+        look.change(&self.host, |cluster, at| {
+            records::parameters_taken(cluster, at, &applied)
+        })
+        .await?;
+        Ok(Progress::Done)
+    }
+}
