@@ -90,6 +90,19 @@ pub struct Usage {
     pub page_bytes: u64,
 }
 
+/// From where to where a segment reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The lowest LSN that can be read.
+    pub oldest: Lsn,
+    /// All records above this are in the log.
+    pub records_above: Lsn,
+    /// The last record that is coalesced, or the base that was set.
+    pub coalesced_to: Lsn,
+    /// The highest record that was appended, whether or not those below it are there.
+    pub last: Lsn,
+}
+
 /// An answer to who asks for what follows an LSN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Following {

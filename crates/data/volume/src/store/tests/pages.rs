@@ -1,6 +1,6 @@
 //! Coalescing, versions of pages, and reads at an LSN.
 
-use super::super::{Following, StoreError};
+use super::super::{Extent, Following, StoreError};
 use super::fixture::*;
 use crate::protocol::{Change, Lsn, PageId};
 
@@ -101,7 +101,14 @@ fn coalesced_records_are_given_while_the_log_has_them() {
         fixture.append(vec![record(0, lsn, 0, bytes_at(0, "x"))]);
     }
     assert_eq!(fixture.coalesce(0, 4, 4), 4);
+    let extent = Extent {
+        oldest: Lsn(4),
+        records_above: Lsn(0),
+        coalesced_to: Lsn(4),
+        last: Lsn(5),
+    };
     for _ in 0..2 {
+        assert_eq!(fixture.store().extent(&segment(0)).unwrap(), extent);
         let Following::Records(all) = fixture.records(0, 0) else {
             panic!("the log has them");
         };
