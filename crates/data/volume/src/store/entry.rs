@@ -45,7 +45,7 @@ pub enum Entry {
     },
 }
 
-/// How far the log reached after an append.
+/// How far the log reached after an append. It means something to the store that gave it, until that is closed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub(super) u64);
 

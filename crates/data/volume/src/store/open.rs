@@ -93,7 +93,7 @@ fn seal_tail(files: &LogFiles) -> Result<Tail, StoreError> {
         let mut whole = true;
         for (_, frame) in frames(position, body.clone()) {
             if let Some(frame) = &frame {
-                next_number = next_number.max(frame.number + 1);
+                next_number = next_number.max(frame.number.saturating_add(1));
             }
             match frame.filter(|frame| whole && frame.payload.is_some()) {
                 Some(frame) => sound += frame.len,

@@ -184,7 +184,8 @@ impl SegmentStore {
     }
 }
 
-fn check_age(segment: &Segment, at: Lsn) -> Result<(), StoreError> {
+/// Whether the segment is there and can be read at `at`.
+pub(super) fn check_age(segment: &Segment, at: Lsn) -> Result<(), StoreError> {
     let index = segment.index();
     if index.dropped {
         return Err(StoreError::UnknownSegment(segment.id.clone()));

@@ -125,7 +125,7 @@ impl Replayed {
                 self.hole(at, restarts);
                 return;
             };
-            self.next_number = self.next_number.max(frame.number + 1);
+            self.next_number = self.next_number.max(frame.number.saturating_add(1));
             let from = restarts.get(&frame.number).copied().unwrap_or(0);
             if at >= from {
                 self.frame(at, frame, from);

@@ -179,3 +179,19 @@ fn readers_and_writers_go_on_while_the_log_is_truncated() {
     fixture.reopen();
     assert_eq!(fixture.lsns(2, 0).len(), 300);
 }
+
+#[test]
+fn many_starts_do_not_leave_many_files() {
+    let mut fixture = Fixture::new();
+    begin(&fixture);
+    for lsn in 1..=80 {
+        fixture.append(vec![record(0, lsn, 0, bytes_at(0, "x"))]);
+        fixture.reopen();
+    }
+    assert!(log_files(fixture.folder.path()).len() > 64);
+    fixture.store().truncate_log().unwrap();
+    assert!(log_files(fixture.folder.path()).len() <= 64);
+    fixture.reopen();
+    check_idle(&fixture);
+    assert_eq!(fixture.lsns(0, 0).len(), 80);
+}
