@@ -195,3 +195,22 @@ fn many_starts_do_not_leave_many_files() {
     check_idle(&fixture);
     assert_eq!(fixture.lsns(0, 0).len(), 80);
 }
+
+#[test]
+fn no_file_goes_before_what_was_carried_is_on_disk() {
+    let mut fixture = Fixture::small();
+    fixture.append(vec![create(0), create(1), state(1, "idle")]);
+    for _ in 0..40 {
+        fixture.append(vec![state(0, "a state that says as much as this")]);
+    }
+    let files = log_files(fixture.folder.path()).len();
+    fixture.options.faults.fail_syncs();
+    fixture.store().truncate_log().unwrap_err();
+    assert_eq!(log_files(fixture.folder.path()).len(), files);
+    let found = fixture.reopen();
+    assert_eq!(found[1].state.as_deref(), Some(&b"idle"[..]));
+    fixture.store().truncate_log().unwrap();
+    assert!(log_files(fixture.folder.path()).len() < files);
+    let found = fixture.reopen();
+    assert_eq!(found[1].state.as_deref(), Some(&b"idle"[..]));
+}
