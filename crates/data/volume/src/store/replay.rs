@@ -179,7 +179,8 @@ impl Building {
                 index.create_at = at;
             }
             Kind::State => {
-                index.state = Some(payload);
+                // Not a slice of the whole file, which would stay in memory with it.
+                index.state = Some(Bytes::copy_from_slice(&payload));
                 index.state_at = at;
                 index.damage = None;
                 if let Some(found) = &mut self.found {

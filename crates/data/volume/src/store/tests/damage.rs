@@ -3,12 +3,13 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::super::log_files::LogFiles;
 use super::super::open::read_log;
-use super::super::{Damage, Options, StoreError};
+use super::super::{Damage, Options, SegmentStore, StoreError};
 use super::fixture::*;
 use crate::protocol::{Lsn, PageId};
 
@@ -255,7 +256,7 @@ fn a_file_of_a_later_build_is_refused() {
     let crc = crc32fast::hash(&bytes[..24]);
     bytes[24..28].copy_from_slice(&crc.to_le_bytes());
     fs::write(&file, bytes).unwrap();
-    let opened = super::super::SegmentStore::open(fixture.folder.path(), fixture.options.clone());
+    let opened = SegmentStore::open(fixture.folder.path(), fixture.options.clone());
     assert!(matches!(
         opened,
         Err(StoreError::Version { version: 9, .. })
@@ -288,4 +289,48 @@ fn a_record_that_is_damaged_while_the_store_runs_is_told_and_mended() {
     assert_eq!(fixture.coalesce(0, 2, 2), 2);
     fixture.reopen();
     assert_eq!(fixture.read(0, 0, 2), page("damaged"));
+}
+
+#[test]
+fn healing_may_end_at_any_step() {
+    let mut fixture = Fixture::with(Options {
+        log_file_bytes: 400,
+        ..Options::default()
+    });
+    fixture.append(vec![create(0), create(1), state(1, "kept")]);
+    for lsn in 1..=20 {
+        fixture.append(vec![
+            record(0, lsn, 0, image("zero")),
+            record(1, lsn, 0, image("one!")),
+        ]);
+    }
+    fixture.close();
+    let file = &log_files(fixture.folder.path())[2];
+    let mut bytes = fs::read(file).unwrap();
+    let at = place(&bytes, "zero");
+    bytes[at] ^= 1;
+    fs::write(file, bytes).unwrap();
+    let mut stopped = 0;
+    for step in (1..=6).chain((7..40).step_by(4)) {
+        let after = tempfile::tempdir().unwrap();
+        copy_folder(fixture.folder.path(), after.path());
+        let options = Options {
+            faults: Arc::default(),
+            ..fixture.options.clone()
+        };
+        options.faults.stop_truncation_at(step);
+        let first = SegmentStore::open(after.path(), options);
+        stopped += u32::from(first.is_err());
+        drop(first);
+        for _ in 0..2 {
+            let (_, found) = open(after.path(), &fixture.options);
+            let damage = found[0].damage.unwrap();
+            assert!((1..20).contains(&damage.sound_to.0), "step {step}");
+            assert_eq!(found[0].headers.len() as u64, damage.sound_to.0);
+            assert_eq!(found[1].damage, None);
+            assert_eq!(found[1].headers.len(), 20);
+            assert_eq!(found[1].state.as_deref(), Some(&b"kept"[..]));
+        }
+    }
+    assert!((5..15).contains(&stopped), "{stopped} steps were reached");
 }
