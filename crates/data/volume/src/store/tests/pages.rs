@@ -139,3 +139,25 @@ fn many_records_go_into_pages_in_several_batches() {
     assert_eq!(found[0].headers.len(), 1);
     assert_eq!(fixture.read(0, 2, 3_000), page("ab"));
 }
+
+#[test]
+fn a_discarded_page_stays_empty_when_coalescing_ends_half_way() {
+    let fixture = Fixture::new();
+    fixture.append(vec![
+        create(0),
+        record(0, 1, 0, image("first")),
+        record(0, 2, 0, image("second")),
+        record(0, 3, 9, image("damaged")),
+    ]);
+    fixture.coalesce(0, 3, 1);
+    let store = fixture.store();
+    store.inner.pages.damage(1, PageId(9), Lsn(3));
+    let mut entries = vec![record(0, 4, 0, Change::Discard)];
+    entries.extend((5..3_000).map(|lsn| record(0, lsn, 0, Change::Mark)));
+    entries.push(record(0, 3_000, 9, bytes_at(0, "x")));
+    fixture.append(entries);
+    let ended = store.coalesce(&segment(0), Lsn(3_000), Lsn(3_000));
+    assert!(matches!(ended, Err(StoreError::BadPage { .. })));
+    assert!(store.extent(&segment(0)).unwrap().coalesced_to > Lsn(4));
+    assert_eq!(fixture.read(0, 0, 3_000), page(""));
+}
