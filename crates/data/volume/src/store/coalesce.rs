@@ -65,8 +65,9 @@ impl SegmentStore {
             index.oldest = index.oldest.max(keep_from.min(target));
             (target, index.oldest)
         };
-        while self.coalesce_chunk(segment, target, oldest)? {}
+        // First: a page that becomes zeros has no row that hides what is left of it.
         while self.remove_superseded(segment, oldest)? {}
+        while self.coalesce_chunk(segment, target, oldest)? {}
         Ok(segment.index().coalesced_to)
     }
 

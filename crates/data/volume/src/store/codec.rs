@@ -285,3 +285,92 @@ pub(super) fn get_damage(mut bytes: Bytes) -> Option<Damage> {
         state_lost: bytes.try_get_u8().ok()? != 0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record() -> impl Strategy<Value = Record> {
+        let bytes = || proptest::collection::vec(any::<u8>(), 0..50).prop_map(Bytes::from);
+        let span = (any::<u32>(), bytes()).prop_map(|(offset, bytes)| Span { offset, bytes });
+        let change = prop_oneof![
+            Just(Change::Mark),
+            Just(Change::Discard),
+            bytes().prop_map(Change::Image),
+            proptest::collection::vec(span, 0..4).prop_map(Change::Spans),
+        ];
+        let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
+        (numbers, any::<bool>(), change).prop_map(
+            |((lsn, previous, epoch, page), consistency_point, change)| Record {
+                header: RecordHeader {
+                    lsn: Lsn(lsn),
+                    previous: Lsn(previous),
+                    epoch: VolumeEpoch(epoch),
+                    consistency_point,
+                },
+                page: PageId(page),
+                change,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_comes_back_from_its_frame(record in record(), number: u32) {
+            let mut out = Vec::new();
+            let len = push_frame(&mut out, number, Kind::Record, |out| put_record(out, &record));
+            prop_assert_eq!(len as usize, out.len());
+            let frame = open_frame(&Bytes::from(out)).unwrap();
+            prop_assert_eq!((frame.number, frame.kind), (number, Kind::Record));
+            prop_assert_eq!(get_record(frame.payload.unwrap()), Some(record));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let bytes = Bytes::from(bytes);
+            let _ = FileHeader::decode(&bytes);
+            let _ = open_batch(&bytes, 0);
+            let _ = open_frame(&bytes);
+            let _ = get_record(bytes.clone());
+            let _ = get_create(bytes.clone());
+            let _ = get_discard(bytes.clone());
+            let _ = get_damage(bytes);
+        }
+    }
+
+    #[test]
+    fn other_things_come_back_too() {
+        let header = FileHeader {
+            version: FILE_VERSION,
+            next_number: 7,
+            start: 1 << 40,
+        };
+        assert_eq!(FileHeader::decode(&header.encode()), Some(header));
+        let segment = SegmentId {
+            volume: VolumeId(String::from("vol-é")),
+            group: GroupIndex(3),
+            copy: 9,
+        };
+        let mut out = Vec::new();
+        put_create(&mut out, &segment, 16_384);
+        assert_eq!(get_create(Bytes::from(out)), Some((segment, 16_384)));
+        let damage = Damage {
+            sound_to: Lsn(5),
+            discards_lost: true,
+            state_lost: false,
+        };
+        let mut out = Vec::new();
+        put_damage(&mut out, &damage);
+        assert_eq!(get_damage(Bytes::from(out)), Some(damage));
+    }
+
+    #[test]
+    fn a_batch_is_read_at_its_own_position_only() {
+        let mut batch = vec![0; BATCH_HEADER_BYTES + 5];
+        seal_batch(&mut batch, 77);
+        assert_eq!(open_batch(&batch, 77), Some(5));
+        assert_eq!(open_batch(&batch, 78), None);
+    }
+}

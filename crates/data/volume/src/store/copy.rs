@@ -9,6 +9,7 @@ use crate::protocol::{Lsn, PageId, SegmentId};
 
 use super::error::StoreError;
 use super::page_store::{Version, with_zeros, without_zeros};
+use super::read::check_age;
 use super::segment::Segment;
 use super::segment_store::SegmentStore;
 
@@ -94,6 +95,18 @@ impl SegmentStore {
         bytes_max: usize,
     ) -> Result<PagesPart, StoreError> {
         let segment = self.segment(segment)?;
+        let part = self.collect_pages(&segment, from, bytes_max)?;
+        // What is being removed is not taken for all there is.
+        check_age(&segment, Lsn(UNREADABLE.0 - 1))?;
+        Ok(part)
+    }
+
+    fn collect_pages(
+        &self,
+        segment: &Segment,
+        from: PageId,
+        bytes_max: usize,
+    ) -> Result<PagesPart, StoreError> {
         let mut found = Vec::new();
         let mut bytes_left = bytes_max;
         let mut last = None;

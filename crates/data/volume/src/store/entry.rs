@@ -45,7 +45,7 @@ pub enum Entry {
     },
 }
 
-/// How far the log reached after an append.
+/// How far the log reached after an append. It means something to the store that gave it, until that is closed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub(super) u64);
 
@@ -88,6 +88,19 @@ pub struct Usage {
     pub kept_bytes: u64,
     /// Pages, before compression; old versions included.
     pub page_bytes: u64,
+}
+
+/// From where to where a segment reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The lowest LSN that can be read.
+    pub oldest: Lsn,
+    /// All records above this are in the log.
+    pub records_above: Lsn,
+    /// The last record that is coalesced, or the base that was set.
+    pub coalesced_to: Lsn,
+    /// The highest record that was appended, whether or not those below it are there.
+    pub last: Lsn,
 }
 
 /// An answer to who asks for what follows an LSN.

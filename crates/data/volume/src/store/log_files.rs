@@ -17,6 +17,9 @@ use super::codec::{FILE_HEADER_BYTES, FILE_VERSION, FileHeader};
 const SUFFIX: &str = ".log";
 const UNFINISHED: &str = ".tmp";
 
+/// No log gets that long.
+const POSITION_MAX: u64 = 1 << 62;
+
 type ByStart = BTreeMap<u64, Arc<File>>;
 
 pub(super) struct LogFiles {
@@ -38,7 +41,9 @@ impl LogFiles {
             let start = name
                 .strip_suffix(SUFFIX)
                 .map(|hex| u64::from_str_radix(hex, 16));
-            if let Some(Ok(start)) = start {
+            if let Some(Ok(start)) = start
+                && start < POSITION_MAX
+            {
                 let file = File::options().read(true).write(true).open(&path)?;
                 files.insert(start, Arc::new(file));
             }

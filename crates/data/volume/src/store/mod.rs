@@ -17,8 +17,8 @@
 //! - A segment that a peer's log cannot fill is filled from its pages: [`SegmentStore::clear_pages`], then
 //!   [`SegmentStore::put_page`] with what the peer's [`SegmentStore::pages`] gives, then [`SegmentStore::set_base`] with the
 //!   peer's coalesced LSN from when the copy began, then records from there on.
-//! - `append`, `synced`, `headers` and `usage` never wait for disks longer than it takes to copy the entries. All else blocks: from a task, call it
-//!   through `tokio::task::spawn_blocking`.
+//! - `append`, `synced`, `headers`, `extent` and `usage` do not block on disks. All else does: from a task, call it through
+//!   `tokio::task::spawn_blocking`.
 //!
 //! Owns the folder: `log/` and `pages/`. Must not know quorums, completeness, epochs beyond comparing them: the caller says
 //! which records are void, what may be coalesced, and who reads where.
@@ -56,7 +56,7 @@ mod walk;
 mod tests;
 
 pub use copy::{PagesPart, Scrubbed};
-pub use entry::{Damage, Entry, Following, FoundSegment, Position, Usage};
+pub use entry::{Damage, Entry, Extent, Following, FoundSegment, Position, Usage};
 pub use error::StoreError;
 pub use faults::Faults;
 pub use options::{Options, QUEUE_BYTES_MAX};

@@ -33,13 +33,7 @@ impl SegmentStore {
         // The database's lock also keeps others from the log.
         let pages = PageStore::open(&folder.join("pages"), options.page_cache_bytes)?;
         let files = LogFiles::open(&folder.join("log"))?;
-        let mut tail = seal_tail(&files)?;
-        let mut replayed = replay(&files, tail.end, &Restarts::new())?;
-        let damaged = replayed.damaged;
-        if damaged && !replayed.restarts.is_empty() {
-            replayed = replay(&files, tail.end, &replayed.restarts)?;
-        }
-        tail.next_number = tail.next_number.max(replayed.next_number);
+        let (tail, replayed, damaged) = read_log(&files)?;
         let joined = join(&pages, replayed, damaged)?;
         let running = RunningLog::start(files, tail, options)?;
         let store = SegmentStore {
@@ -60,6 +54,18 @@ impl SegmentStore {
         }
         Ok((store, joined.found))
     }
+}
+
+/// The end of the log, what it says, and whether anything in it is damaged.
+pub(super) fn read_log(files: &LogFiles) -> Result<(Tail, Replayed, bool), StoreError> {
+    let mut tail = seal_tail(files)?;
+    let mut replayed = replay(files, tail.end, &Restarts::new())?;
+    let damaged = replayed.damaged;
+    if !replayed.restarts.is_empty() {
+        replayed = replay(files, tail.end, &replayed.restarts)?;
+    }
+    tail.next_number = tail.next_number.max(replayed.next_number);
+    Ok((tail, replayed, damaged))
 }
 
 /// Begins a new file with what is sound of the last batch, so that nothing counts of the file before that may not have been
@@ -87,7 +93,7 @@ fn seal_tail(files: &LogFiles) -> Result<Tail, StoreError> {
         let mut whole = true;
         for (_, frame) in frames(position, body.clone()) {
             if let Some(frame) = &frame {
-                next_number = next_number.max(frame.number + 1);
+                next_number = next_number.max(frame.number.saturating_add(1));
             }
             match frame.filter(|frame| whole && frame.payload.is_some()) {
                 Some(frame) => sound += frame.len,
@@ -162,6 +168,9 @@ fn join(pages: &PageStore, mut replayed: Replayed, damaged: bool) -> Result<Join
             tracing::error!(number, "the log does not say which segment this is");
         }
     }
+    joined
+        .found
+        .sort_by(|one, other| one.segment.cmp(&other.segment));
     Ok(joined)
 }
 

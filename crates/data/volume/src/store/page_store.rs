@@ -228,7 +228,17 @@ impl PageStore {
     /// Flips a bit of a stored version, beneath its checksum.
     #[cfg(test)]
     pub(super) fn damage(&self, number: u32, page: PageId, lsn: Lsn) {
-        let key = version_key(number, page, lsn);
+        self.damage_row(&version_key(number, page, lsn));
+    }
+
+    /// Flips a bit of what is stored of a segment.
+    #[cfg(test)]
+    pub(super) fn damage_meta(&self, number: u32) {
+        self.damage_row(&[&[META][..], &number.to_be_bytes()].concat());
+    }
+
+    #[cfg(test)]
+    fn damage_row(&self, key: &[u8]) {
         let mut value = self.rows.get(key).unwrap().unwrap().to_vec();
         *value.last_mut().unwrap() ^= 1;
         self.rows.insert(key, value).unwrap();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::protocol::{Lsn, PageId, Record, RecordHeader, SegmentId};
 
 use super::codec::{get_record, open_frame};
-use super::entry::{Following, Usage};
+use super::entry::{Extent, Following, Usage};
 use super::error::StoreError;
 use super::page_store::with_zeros;
 use super::segment::{Segment, Slot};
@@ -116,6 +116,21 @@ impl SegmentStore {
         Ok(index.above(above).map(|slot| slot.header).collect())
     }
 
+    /// From where to where the segment reaches.
+    ///
+    /// # Errors
+    /// When the segment is unknown or the store has stopped.
+    pub fn extent(&self, segment: &SegmentId) -> Result<Extent, StoreError> {
+        let segment = self.segment(segment)?;
+        let index = segment.index();
+        Ok(Extent {
+            oldest: index.oldest,
+            records_above: index.gone_to,
+            coalesced_to: index.coalesced_to,
+            last: index.last(),
+        })
+    }
+
     /// How many bytes the segment takes.
     ///
     /// # Errors
@@ -169,7 +184,8 @@ impl SegmentStore {
     }
 }
 
-fn check_age(segment: &Segment, at: Lsn) -> Result<(), StoreError> {
+/// Whether the segment is there and can be read at `at`.
+pub(super) fn check_age(segment: &Segment, at: Lsn) -> Result<(), StoreError> {
     let index = segment.index();
     if index.dropped {
         return Err(StoreError::UnknownSegment(segment.id.clone()));

@@ -125,7 +125,7 @@ impl Replayed {
                 self.hole(at, restarts);
                 return;
             };
-            self.next_number = self.next_number.max(frame.number + 1);
+            self.next_number = self.next_number.max(frame.number.saturating_add(1));
             let from = restarts.get(&frame.number).copied().unwrap_or(0);
             if at >= from {
                 self.frame(at, frame, from);
@@ -179,7 +179,8 @@ impl Building {
                 index.create_at = at;
             }
             Kind::State => {
-                index.state = Some(payload);
+                // Not a slice of the whole file, which would stay in memory with it.
+                index.state = Some(Bytes::copy_from_slice(&payload));
                 index.state_at = at;
                 index.damage = None;
                 if let Some(found) = &mut self.found {

@@ -22,6 +22,9 @@ const CARRIED_BYTES_MAX: usize = 4 << 20;
 /// How many times longer than what is needed of it the log may be: each byte is carried on about once for two that go.
 const LENGTH_PER_NEEDED: u64 = 3;
 
+/// Files that the log has at most while they are small: each start begins one.
+const FILES_MAX: usize = 64;
+
 /// What a segment takes in the log at least.
 const SEGMENT_BYTES: u64 = 128;
 
@@ -30,7 +33,7 @@ type Persisted = HashMap<u32, Lsn>;
 
 impl SegmentStore {
     /// Removes log files from the oldest on, as long as the log has more bytes than [`super::Options::log_bytes_kept`] and
-    /// than three times what is needed of it. Records that are not coalesced and states in these files are put into the log
+    /// than three times what is needed of it, or is in too many small files. Records that are not coalesced and states in these files are put into the log
     /// again before. Also gives back the room of segments that were dropped. [`SegmentStore::coalesce`] calls it; a node
     /// whose segments only take states calls it by itself now and then. Blocks on disks.
     ///
@@ -73,8 +76,12 @@ impl SegmentStore {
                 index.waiting_bytes + state + SEGMENT_BYTES
             })
             .sum();
-        let kept = self.log().options.log_bytes_kept;
-        self.log_bytes() > kept.max(LENGTH_PER_NEEDED * needed)
+        let options = &self.log().options;
+        let bytes = self.log_bytes();
+        // Half of them are enough for what there is.
+        let in_bits = bytes < options.log_file_bytes * (FILES_MAX as u64 / 2);
+        bytes > options.log_bytes_kept.max(LENGTH_PER_NEEDED * needed)
+            || (in_bits && self.log().files.starts().len() > FILES_MAX)
     }
 
     /// Makes pages durable; up to where each segment's are.

@@ -1,6 +1,9 @@
 //! Tests of the whole store.
 
 mod copies;
+mod damage;
 mod fixture;
+mod model;
 mod pages;
+mod truncation;
 mod writing;

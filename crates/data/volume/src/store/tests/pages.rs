@@ -1,6 +1,6 @@
 //! Coalescing, versions of pages, and reads at an LSN.
 
-use super::super::{Following, StoreError};
+use super::super::{Extent, Following, StoreError};
 use super::fixture::*;
 use crate::protocol::{Change, Lsn, PageId};
 
@@ -101,7 +101,14 @@ fn coalesced_records_are_given_while_the_log_has_them() {
         fixture.append(vec![record(0, lsn, 0, bytes_at(0, "x"))]);
     }
     assert_eq!(fixture.coalesce(0, 4, 4), 4);
+    let extent = Extent {
+        oldest: Lsn(4),
+        records_above: Lsn(0),
+        coalesced_to: Lsn(4),
+        last: Lsn(5),
+    };
     for _ in 0..2 {
+        assert_eq!(fixture.store().extent(&segment(0)).unwrap(), extent);
         let Following::Records(all) = fixture.records(0, 0) else {
             panic!("the log has them");
         };
@@ -131,4 +138,26 @@ fn many_records_go_into_pages_in_several_batches() {
     assert_eq!(found[0].coalesced_to, Lsn(2_999));
     assert_eq!(found[0].headers.len(), 1);
     assert_eq!(fixture.read(0, 2, 3_000), page("ab"));
+}
+
+#[test]
+fn a_discarded_page_stays_empty_when_coalescing_ends_half_way() {
+    let fixture = Fixture::new();
+    fixture.append(vec![
+        create(0),
+        record(0, 1, 0, image("first")),
+        record(0, 2, 0, image("second")),
+        record(0, 3, 9, image("damaged")),
+    ]);
+    fixture.coalesce(0, 3, 1);
+    let store = fixture.store();
+    store.inner.pages.damage(1, PageId(9), Lsn(3));
+    let mut entries = vec![record(0, 4, 0, Change::Discard)];
+    entries.extend((5..3_000).map(|lsn| record(0, lsn, 0, Change::Mark)));
+    entries.push(record(0, 3_000, 9, bytes_at(0, "x")));
+    fixture.append(entries);
+    let ended = store.coalesce(&segment(0), Lsn(3_000), Lsn(3_000));
+    assert!(matches!(ended, Err(StoreError::BadPage { .. })));
+    assert!(store.extent(&segment(0)).unwrap().coalesced_to > Lsn(4));
+    assert_eq!(fixture.read(0, 0, 3_000), page(""));
 }
