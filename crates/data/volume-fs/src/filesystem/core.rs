@@ -13,7 +13,7 @@ use crate::load;
 use crate::state::State;
 use crate::unit::Unit;
 
-type OnFailure = Box<dyn Fn(&PagesError) + Send + Sync>;
+type OnFailure = Arc<dyn Fn(&PagesError) + Send + Sync>;
 
 /// Files, folders and links in the pages of a volume. Calls block; they come from many threads.
 pub struct FileSystem {
@@ -113,10 +113,10 @@ impl FileSystem {
         })
     }
 
-    /// Has `act` called once when nothing can be written any more, with the reason.
+    /// Has `act` called once when nothing can be written any more, with the reason, by a thread of its own.
     pub fn on_failure(&self, act: impl Fn(&PagesError) + Send + Sync + 'static) {
         let mut slot = self.shared.on_failure.lock().expect("nobody panics here");
-        *slot = Some(Box::new(act));
+        *slot = Some(Arc::new(act));
     }
 
     /// Why nothing can be written any more.
@@ -281,8 +281,9 @@ impl Shared {
             state.failed = Some(error.clone());
             self.holds_ended.notify_all();
             let slot = self.on_failure.lock().expect("nobody panics here");
-            if let Some(act) = slot.as_ref() {
-                act(error);
+            if let Some(act) = slot.clone() {
+                let error = error.clone();
+                std::thread::spawn(move || act(&error));
             }
         }
     }
