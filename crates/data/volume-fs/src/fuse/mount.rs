@@ -64,7 +64,10 @@ pub fn mount(
     let mountpoint = mountpoint.canonicalize().map_err(refused)?;
     let server = Server::new(file_system.clone(), options.cached_for);
     let number = MOUNTS.fetch_add(1, Ordering::Relaxed);
-    let source = format!("{}#{}.{number}", options.name, std::process::id());
+    // No character that `mountinfo` would write in another way.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+    let name = options.name.replace(|c| !plain(c), "-");
+    let source = format!("{name}:{}.{number}", std::process::id());
     let config = config(options, &source, file_system.is_read_only());
     let session = if geteuid().is_root() {
         mount_as_root(server, &mountpoint, &source, &config)
@@ -141,15 +144,16 @@ fn remove_dead_mount(mountpoint: &Path) -> io::Result<()> {
     }
 }
 
-/// The source of what is mounted at a place, on top of what else is mounted there.
-fn source_at(mountpoint: &Path) -> Option<String> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let at = |line: &str| {
+/// Whether the mount of this source is there, with none on top of it.
+fn is_on_top(source: &str) -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = mounts.lines().rev().filter_map(|line| {
         let (place, source) = line.split_once(" - ")?;
-        let place = place.split(' ').nth(4)?.replace("\\040", " ");
-        (Path::new(&place) == mountpoint).then(|| source.split(' ').nth(1).map(str::to_owned))?
-    };
-    mounts.lines().rev().find_map(at)
+        Some((place.split(' ').nth(4)?, source.split(' ').nth(1)?))
+    });
+    let mounts: Vec<(&str, &str)> = mounts.collect();
+    let ours = mounts.iter().find(|(_, of)| *of == source);
+    ours.is_some_and(|ours| mounts.iter().find(|(at, _)| *at == ours.0) == Some(ours))
 }
 
 /// Takes the mount out of the tree; it is gone when its last user is.
@@ -220,7 +224,7 @@ impl Mounted {
             return Ok(());
         };
         // When this one has died, another mount may be there.
-        let ours = source_at(&self.mountpoint).is_some_and(|source| source == self.source);
+        let ours = is_on_top(&self.source);
         let gone = if ours {
             detach(&self.mountpoint)
         } else {
