@@ -366,6 +366,20 @@ fn a_write_that_asks_for_it_is_synced() {
 }
 
 #[test]
+fn a_folder_is_synced_with_its_names() {
+    if !can_mount() {
+        return;
+    }
+    let place = Place::empty();
+    fs::write(place.path().join("a"), "x").unwrap();
+    fs::rename(place.path().join("a"), place.path().join("b")).unwrap();
+    let renamed = place.pages.units();
+    assert!(place.pages.synced() < renamed);
+    File::open(place.path()).unwrap().sync_all().unwrap();
+    assert!(place.pages.synced() >= renamed);
+}
+
+#[test]
 fn a_reader_changes_its_overlay_and_not_the_volume() {
     if !can_mount() {
         return;

@@ -15,7 +15,7 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
 
 use super::options::MountOptions;
-use super::serve::Server;
+use super::serve::{REQUEST_BYTES_MAX, Server};
 use super::support::{DEVICE, WhyNot, supported};
 use crate::error::FsError;
 use crate::filesystem::FileSystem;
@@ -75,6 +75,7 @@ pub fn mount(
         fuser::spawn_mount(server, &mountpoint, &config)
     };
     let session = session.map_err(refused)?;
+    read_further_ahead(&source);
     Ok(Mounted {
         source,
         mountpoint,
@@ -141,6 +142,26 @@ fn remove_dead_mount(mountpoint: &Path) -> io::Result<()> {
             Err(error) => return Err(error.into()),
             Ok(_) => return Ok(()),
         }
+    }
+}
+
+/// Has the kernel read ahead as much as one request may carry; it grants new mounts an eighth of that. Where `/sys` cannot be written, as in
+/// many containers, things stay as they are.
+fn read_further_ahead(source: &str) {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let ours = |line: &&str| {
+        let source_of = line
+            .split_once(" - ")
+            .and_then(|(_, of)| of.split(' ').nth(1));
+        source_of == Some(source)
+    };
+    if let Some(device) = mounts
+        .lines()
+        .find(ours)
+        .and_then(|line| line.split(' ').nth(2))
+    {
+        let limit = format!("/sys/class/bdi/{device}/read_ahead_kb");
+        let _ = std::fs::write(limit, (REQUEST_BYTES_MAX / 1024).to_string());
     }
 }
 

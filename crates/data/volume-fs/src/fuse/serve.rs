@@ -20,7 +20,8 @@ use crate::error::FsError;
 use crate::filesystem::{AllocateHow, FileSystem, RenameHow, Seek, SetAttributes};
 use crate::inode::Attributes;
 
-const REQUEST_BYTES_MAX: u32 = 1 << 20;
+/// How much one request may carry.
+pub(super) const REQUEST_BYTES_MAX: u32 = 1 << 20;
 const BACKGROUND_MAX: u16 = 64;
 const NAME_BYTES_MAX: u32 = 255;
 const GENERATION: Generation = Generation(0);
