@@ -143,9 +143,14 @@ impl FileSystem {
         }
     }
 
+    /// Whether some `write()` has arrived in part.
+    pub(crate) fn has_open_holds(&self) -> bool {
+        self.shared.holds_open.load(Ordering::Acquire)
+    }
+
     /// Takes note that a thread has begun something else: a `write()` of which it sent a part is over.
     pub fn thread_moved_on(&self, thread: u32) {
-        if thread != 0 && self.shared.holds_open.load(Ordering::Acquire) {
+        if thread != 0 && self.has_open_holds() {
             let mut state = self.shared.lock();
             state.holds.end_of_thread(thread);
             self.shared.mark_if_owed(&mut state);

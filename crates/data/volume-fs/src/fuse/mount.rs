@@ -62,7 +62,7 @@ pub fn mount(
     let refused = |error| MountError::Refused(mountpoint.to_owned(), error);
     remove_dead_mount(mountpoint).map_err(refused)?;
     let mountpoint = mountpoint.canonicalize().map_err(refused)?;
-    let server = Server::new(file_system.clone(), options.cached_for);
+    let server = Server::new(file_system.clone(), options);
     let number = MOUNTS.fetch_add(1, Ordering::Relaxed);
     // No character that `mountinfo` would write in another way.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
