@@ -62,7 +62,8 @@ impl FileSystem {
     /// # Errors
     /// When the pages cannot be had, hold no file system, or a damaged one.
     pub fn open(pages: Arc<dyn Pages>) -> Result<FileSystem, FsError> {
-        FileSystem::start(pages, false)
+        let state = found(load::load(pages.as_ref())?)?;
+        FileSystem::start(pages, state, false)
     }
 
     /// Opens the file system, having made one when the volume was never written.
@@ -70,10 +71,11 @@ impl FileSystem {
     /// # Errors
     /// As [`FileSystem::open`] and [`FileSystem::format`].
     pub fn open_or_format(pages: Arc<dyn Pages>) -> Result<FileSystem, FsError> {
-        if load::load(pages.as_ref())?.is_none() {
-            FileSystem::format(&pages)?;
+        if let Some(state) = load::load(pages.as_ref())? {
+            return FileSystem::start(pages, state, false);
         }
-        FileSystem::start(pages, false)
+        FileSystem::format(&pages)?;
+        FileSystem::open(pages)
     }
 
     /// Opens the file system for reading.
@@ -81,12 +83,15 @@ impl FileSystem {
     /// # Errors
     /// As [`FileSystem::open`].
     pub fn open_read_only(pages: Arc<dyn Pages>) -> Result<FileSystem, FsError> {
-        FileSystem::start(pages, true)
+        let state = found(load::load(pages.as_ref())?)?;
+        FileSystem::start(pages, state, true)
     }
 
-    fn start(pages: Arc<dyn Pages>, read_only: bool) -> Result<FileSystem, FsError> {
-        let empty = || FsError::Corrupt("the volume was never formatted".to_owned());
-        let mut state = load::load(pages.as_ref())?.ok_or_else(empty)?;
+    fn start(
+        pages: Arc<dyn Pages>,
+        mut state: State,
+        read_only: bool,
+    ) -> Result<FileSystem, FsError> {
         if !read_only {
             state.dying = without_user(&state);
         }
@@ -106,7 +111,7 @@ impl FileSystem {
         let timer = std::thread::Builder::new()
             .name("volume-fs-holds".to_owned())
             .spawn(move || ends_holds.end_overdue_holds())
-            .map_err(|error| FsError::Corrupt(format!("no thread can be started: {error}")))?;
+            .map_err(|error| PagesError::Unavailable(format!("no thread: {error}")))?;
         Ok(FileSystem {
             shared,
             timer: Some(timer),
@@ -170,6 +175,10 @@ impl Drop for FileSystem {
             let _ = timer.join();
         }
     }
+}
+
+fn found(state: Option<State>) -> Result<State, FsError> {
+    state.ok_or_else(|| FsError::Corrupt("the volume was never formatted".to_owned()))
 }
 
 /// Inodes that nobody can reach.
