@@ -8,8 +8,8 @@ use quorate_volume::{Content, PageWrite};
 
 use crate::rows::{RowId, SLOT_BYTES};
 
-/// Bytes that differ by less than this are written as one piece.
-const GAP_BYTES: usize = 8;
+/// Changed bytes that lie nearer to each other are written as one piece: what a record of the log costs by itself.
+const GAP_BYTES: usize = 32;
 
 static ZEROS: [u8; 65_536] = [0; 65_536];
 

@@ -137,6 +137,58 @@ fn one_file_holds_what_was_written_in_every_way() {
     world.mount_again();
 }
 
+#[test]
+fn many_threads_leave_a_sound_file_system() {
+    if !can_mount() {
+        return;
+    }
+    let mut place = Place::empty();
+    let root = place.path();
+    let workers: Vec<_> = (0..6u8)
+        .map(|worker| {
+            let root = root.clone();
+            std::thread::spawn(move || work(&root, worker))
+        })
+        .collect();
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    place.file_system().check().unwrap();
+    for worker in 0..6u8 {
+        let kept = fs::read(root.join(format!("kept-{worker}"))).unwrap();
+        assert!(kept == vec![worker + 1; 30_000]);
+    }
+    place.unmount();
+    place.mount();
+    place.file_system().check().unwrap();
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 6);
+}
+
+fn work(root: &Path, worker: u8) {
+    let mut random = ChaCha8Rng::seed_from_u64(worker.into());
+    let at = |name: String| root.join(name);
+    for round in 0..60 {
+        let path = at(format!("new-{worker}-{round}"));
+        let file = open(&path);
+        let len = random.random_range(1..200_000);
+        file.write_all_at(&vec![worker + 1; len], 0).unwrap();
+        let mut data = vec![0; len];
+        file.read_exact_at(&mut data, 0).unwrap();
+        assert!(
+            data.iter().all(|byte| *byte == worker + 1),
+            "another file's bytes"
+        );
+        match random.random_range(0..4) {
+            0 => file.sync_all().unwrap(),
+            1 => file.set_len(10).unwrap(),
+            _ => {}
+        }
+        file.set_len(30_000).unwrap();
+        file.write_all_at(&[worker + 1; 30_000], 0).unwrap();
+        fs::rename(&path, at(format!("kept-{worker}"))).unwrap();
+    }
+}
+
 /// Maps a file for reading and writing, and changes it there.
 const MAPS: &str = r#"
 import mmap, os, sys

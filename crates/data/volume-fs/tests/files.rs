@@ -8,9 +8,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
 
 use mounting::{Place, can_mount};
 use nix::fcntl::{FallocateFlags, RenameFlags, fallocate, renameat2};
+use quorate_volume::Pages;
+use quorate_volume_fs::fuse::{MountError, MountOptions, mount};
+use quorate_volume_fs::testing::MemoryPages;
+use quorate_volume_fs::{FileSystem, Overlay};
 
 #[test]
 fn what_is_written_is_read_also_after_a_new_mount() {
@@ -309,7 +314,7 @@ fn after_another_writer_took_over_every_write_fails() {
         assert_eq!(failed.raw_os_error(), Some(nix::errno::Errno::EIO as i32));
     }
     assert!(file.sync_all().is_err());
-    assert_eq!(told.load(std::sync::atomic::Ordering::SeqCst), 1);
+    wait_for(|| told.load(std::sync::atomic::Ordering::SeqCst) == 1);
     place.pages.refuse(None);
     assert!(
         file.write_at(b"x", 0).is_err(),
@@ -337,6 +342,97 @@ fn a_full_volume_refuses_and_goes_on() {
     place.pages.refuse(None);
     fs::write(place.path().join("other"), "x").unwrap();
     assert_eq!(fs::read(&path).unwrap(), vec![1; 4096 * 150]);
+}
+
+#[test]
+fn a_write_that_asks_for_it_is_synced() {
+    use std::os::unix::fs::OpenOptionsExt;
+    if !can_mount() {
+        return;
+    }
+    let place = Place::empty();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true);
+    options.custom_flags(nix::fcntl::OFlag::O_DSYNC.bits());
+    let file = options.open(place.path().join("file")).unwrap();
+    for (at, len) in [(0, 8192), (8192, 100), (20_000, 10)] {
+        file.write_all_at(&vec![1; len], at).unwrap();
+        assert_eq!(
+            place.pages.synced(),
+            place.pages.units(),
+            "{len} bytes at {at}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_is_synced_with_its_names() {
+    if !can_mount() {
+        return;
+    }
+    let place = Place::empty();
+    fs::write(place.path().join("a"), "x").unwrap();
+    fs::rename(place.path().join("a"), place.path().join("b")).unwrap();
+    let renamed = place.pages.units();
+    assert!(place.pages.synced() < renamed);
+    File::open(place.path()).unwrap().sync_all().unwrap();
+    assert!(place.pages.synced() >= renamed);
+}
+
+#[test]
+fn a_reader_changes_its_overlay_and_not_the_volume() {
+    if !can_mount() {
+        return;
+    }
+    let place = Place::empty();
+    fs::write(place.path().join("file"), [1; 100_000]).unwrap();
+    place.file_system().sync_all().unwrap();
+    let folder = tempfile::Builder::new()
+        .prefix("quorate-test-volume-fs-")
+        .tempdir()
+        .unwrap();
+    let (local, mnt) = (folder.path().join("overlay"), folder.path().join("mnt"));
+    fs::create_dir(&mnt).unwrap();
+    let view = Arc::new(place.pages.after(place.pages.units()));
+    let overlay = Arc::new(Overlay::new(view.clone(), &local).unwrap());
+    let reader = Arc::new(FileSystem::open(overlay.clone()).unwrap());
+    let mut reader = mount(reader, &mnt, &MountOptions::default()).unwrap();
+    let file = File::options().write(true).open(mnt.join("file")).unwrap();
+    file.write_all_at(&[2; 10], 50_000).unwrap();
+    fs::write(mnt.join("own"), "own").unwrap();
+    let mut data = vec![1; 100_000];
+    data[50_000..50_010].fill(2);
+    assert!(fs::read(mnt.join("file")).unwrap() == data);
+    drop(file);
+    reader.unmount().unwrap();
+    assert_eq!(view.units(), 0);
+    assert!(overlay.bytes_used() > 0 && overlay.bytes_used() < 100_000);
+    let read_only = Arc::new(FileSystem::open_read_only(view).unwrap());
+    let mut read_only = mount(read_only, &mnt, &MountOptions::default()).unwrap();
+    assert!(fs::read(mnt.join("file")).unwrap() == [1; 100_000]);
+    let refused = fs::write(mnt.join("own"), "own").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnlyFilesystem);
+    read_only.unmount().unwrap();
+}
+
+#[test]
+fn what_is_in_use_is_not_unmounted() {
+    if !can_mount() {
+        return;
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("quorate-test-volume-fs-")
+        .tempdir()
+        .unwrap();
+    let pages: Arc<dyn Pages> = Arc::new(MemoryPages::new(4096, 1_000));
+    let file_system = Arc::new(FileSystem::open_or_format(pages).unwrap());
+    let mut mounted = mount(file_system, folder.path(), &MountOptions::default()).unwrap();
+    let file = File::create(folder.path().join("file")).unwrap();
+    let busy = mounted.unmount();
+    assert!(matches!(busy, Err(MountError::Busy(_))), "{busy:?}");
+    drop(file);
+    mounted.unmount().unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 /// Ends the connection as the death of its process would.

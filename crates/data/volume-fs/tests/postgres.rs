@@ -64,7 +64,7 @@ fn crashes(page_bytes: usize, settings: &[&str]) {
         // A crash at any moment from here on.
         let synced = place.pages.synced();
         let mut bench = engine.client("pgbench");
-        bench.args(["-n", "-c", "4", "-T", &seconds]);
+        bench.args(["-n", "-c", "8", "-j", "2", "-T", &seconds]);
         run(&mut bench);
         engine.sql("update pgbench_accounts set abalance = abalance where aid % 50 = 0");
         engine.kill();

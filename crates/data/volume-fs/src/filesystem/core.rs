@@ -13,7 +13,7 @@ use crate::load;
 use crate::state::State;
 use crate::unit::Unit;
 
-type OnFailure = Box<dyn Fn(&PagesError) + Send + Sync>;
+type OnFailure = Arc<dyn Fn(&PagesError) + Send + Sync>;
 
 /// Files, folders and links in the pages of a volume. Calls block; they come from many threads.
 pub struct FileSystem {
@@ -62,7 +62,8 @@ impl FileSystem {
     /// # Errors
     /// When the pages cannot be had, hold no file system, or a damaged one.
     pub fn open(pages: Arc<dyn Pages>) -> Result<FileSystem, FsError> {
-        FileSystem::start(pages, false)
+        let state = found(load::load(pages.as_ref())?)?;
+        FileSystem::start(pages, state, false)
     }
 
     /// Opens the file system, having made one when the volume was never written.
@@ -70,10 +71,11 @@ impl FileSystem {
     /// # Errors
     /// As [`FileSystem::open`] and [`FileSystem::format`].
     pub fn open_or_format(pages: Arc<dyn Pages>) -> Result<FileSystem, FsError> {
-        if load::load(pages.as_ref())?.is_none() {
-            FileSystem::format(&pages)?;
+        if let Some(state) = load::load(pages.as_ref())? {
+            return FileSystem::start(pages, state, false);
         }
-        FileSystem::start(pages, false)
+        FileSystem::format(&pages)?;
+        FileSystem::open(pages)
     }
 
     /// Opens the file system for reading.
@@ -81,12 +83,15 @@ impl FileSystem {
     /// # Errors
     /// As [`FileSystem::open`].
     pub fn open_read_only(pages: Arc<dyn Pages>) -> Result<FileSystem, FsError> {
-        FileSystem::start(pages, true)
+        let state = found(load::load(pages.as_ref())?)?;
+        FileSystem::start(pages, state, true)
     }
 
-    fn start(pages: Arc<dyn Pages>, read_only: bool) -> Result<FileSystem, FsError> {
-        let empty = || FsError::Corrupt("the volume was never formatted".to_owned());
-        let mut state = load::load(pages.as_ref())?.ok_or_else(empty)?;
+    fn start(
+        pages: Arc<dyn Pages>,
+        mut state: State,
+        read_only: bool,
+    ) -> Result<FileSystem, FsError> {
         if !read_only {
             state.dying = without_user(&state);
         }
@@ -106,17 +111,17 @@ impl FileSystem {
         let timer = std::thread::Builder::new()
             .name("volume-fs-holds".to_owned())
             .spawn(move || ends_holds.end_overdue_holds())
-            .map_err(|error| FsError::Corrupt(format!("no thread can be started: {error}")))?;
+            .map_err(|error| PagesError::Unavailable(format!("no thread: {error}")))?;
         Ok(FileSystem {
             shared,
             timer: Some(timer),
         })
     }
 
-    /// Has `act` called once when nothing can be written any more, with the reason.
+    /// Has `act` called once when nothing can be written any more, with the reason, by a thread of its own.
     pub fn on_failure(&self, act: impl Fn(&PagesError) + Send + Sync + 'static) {
         let mut slot = self.shared.on_failure.lock().expect("nobody panics here");
-        *slot = Some(Box::new(act));
+        *slot = Some(Arc::new(act));
     }
 
     /// Why nothing can be written any more.
@@ -143,9 +148,14 @@ impl FileSystem {
         }
     }
 
+    /// Whether some `write()` has arrived in part.
+    pub(crate) fn has_open_holds(&self) -> bool {
+        self.shared.holds_open.load(Ordering::Acquire)
+    }
+
     /// Takes note that a thread has begun something else: a `write()` of which it sent a part is over.
     pub fn thread_moved_on(&self, thread: u32) {
-        if thread != 0 && self.shared.holds_open.load(Ordering::Acquire) {
+        if thread != 0 && self.has_open_holds() {
             let mut state = self.shared.lock();
             state.holds.end_of_thread(thread);
             self.shared.mark_if_owed(&mut state);
@@ -165,6 +175,10 @@ impl Drop for FileSystem {
             let _ = timer.join();
         }
     }
+}
+
+fn found(state: Option<State>) -> Result<State, FsError> {
+    state.ok_or_else(|| FsError::Corrupt("the volume was never formatted".to_owned()))
 }
 
 /// Inodes that nobody can reach.
@@ -281,8 +295,9 @@ impl Shared {
             state.failed = Some(error.clone());
             self.holds_ended.notify_all();
             let slot = self.on_failure.lock().expect("nobody panics here");
-            if let Some(act) = slot.as_ref() {
-                act(error);
+            if let Some(act) = slot.clone() {
+                let error = error.clone();
+                std::thread::spawn(move || act(&error));
             }
         }
     }

@@ -5,6 +5,7 @@ mod options;
 mod serve;
 mod support;
 mod translate;
+mod waiting;
 
 pub use mount::{MountError, Mounted, mount};
 pub use options::MountOptions;

@@ -15,7 +15,7 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
 
 use super::options::MountOptions;
-use super::serve::Server;
+use super::serve::{REQUEST_BYTES_MAX, Server};
 use super::support::{DEVICE, WhyNot, supported};
 use crate::error::FsError;
 use crate::filesystem::FileSystem;
@@ -62,9 +62,12 @@ pub fn mount(
     let refused = |error| MountError::Refused(mountpoint.to_owned(), error);
     remove_dead_mount(mountpoint).map_err(refused)?;
     let mountpoint = mountpoint.canonicalize().map_err(refused)?;
-    let server = Server::new(file_system.clone(), options.cached_for);
+    let server = Server::new(file_system.clone(), options);
     let number = MOUNTS.fetch_add(1, Ordering::Relaxed);
-    let source = format!("{}#{}.{number}", options.name, std::process::id());
+    // No character that `mountinfo` would write in another way.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+    let name = options.name.replace(|c| !plain(c), "-");
+    let source = format!("{name}:{}.{number}", std::process::id());
     let config = config(options, &source, file_system.is_read_only());
     let session = if geteuid().is_root() {
         mount_as_root(server, &mountpoint, &source, &config)
@@ -72,6 +75,7 @@ pub fn mount(
         fuser::spawn_mount(server, &mountpoint, &config)
     };
     let session = session.map_err(refused)?;
+    read_further_ahead(&source);
     Ok(Mounted {
         source,
         mountpoint,
@@ -141,15 +145,36 @@ fn remove_dead_mount(mountpoint: &Path) -> io::Result<()> {
     }
 }
 
-/// The source of what is mounted at a place, on top of what else is mounted there.
-fn source_at(mountpoint: &Path) -> Option<String> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let at = |line: &str| {
-        let (place, source) = line.split_once(" - ")?;
-        let place = place.split(' ').nth(4)?.replace("\\040", " ");
-        (Path::new(&place) == mountpoint).then(|| source.split(' ').nth(1).map(str::to_owned))?
+/// Has the kernel read ahead as much as one request may carry; it grants new mounts an eighth of that. Where `/sys` cannot be written, as in
+/// many containers, things stay as they are.
+fn read_further_ahead(source: &str) {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let ours = |line: &&str| {
+        let source_of = line
+            .split_once(" - ")
+            .and_then(|(_, of)| of.split(' ').nth(1));
+        source_of == Some(source)
     };
-    mounts.lines().rev().find_map(at)
+    if let Some(device) = mounts
+        .lines()
+        .find(ours)
+        .and_then(|line| line.split(' ').nth(2))
+    {
+        let limit = format!("/sys/class/bdi/{device}/read_ahead_kb");
+        let _ = std::fs::write(limit, (REQUEST_BYTES_MAX / 1024).to_string());
+    }
+}
+
+/// Whether the mount of this source is there, with none on top of it.
+fn is_on_top(source: &str) -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = mounts.lines().rev().filter_map(|line| {
+        let (place, source) = line.split_once(" - ")?;
+        Some((place.split(' ').nth(4)?, source.split(' ').nth(1)?))
+    });
+    let mounts: Vec<(&str, &str)> = mounts.collect();
+    let ours = mounts.iter().find(|(_, of)| *of == source);
+    ours.is_some_and(|ours| mounts.iter().find(|(at, _)| *at == ours.0) == Some(ours))
 }
 
 /// Takes the mount out of the tree; it is gone when its last user is.
@@ -220,7 +245,7 @@ impl Mounted {
             return Ok(());
         };
         // When this one has died, another mount may be there.
-        let ours = source_at(&self.mountpoint).is_some_and(|source| source == self.source);
+        let ours = is_on_top(&self.source);
         let gone = if ours {
             detach(&self.mountpoint)
         } else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How a file system is mounted.
 #[derive(Debug, Clone)]
 pub struct MountOptions {
-    /// What `mount` shows as the source, with a number behind it. Without spaces.
+    /// What `mount` shows as the source, with a number behind it. Characters other than letters, digits and `-._/` become `-`.
     pub name: String,
     /// Threads that answer the kernel: as many operations, syncs among them, are under way at once.
     pub threads: usize,

@@ -15,12 +15,15 @@ use fuser::{
     ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
+use super::options::MountOptions;
 use super::translate::{absent, attr, errno, ino, kind, owner, time};
+use super::waiting::Waiting;
 use crate::error::FsError;
 use crate::filesystem::{AllocateHow, FileSystem, RenameHow, Seek, SetAttributes};
 use crate::inode::Attributes;
 
-const REQUEST_BYTES_MAX: u32 = 1 << 20;
+/// How much one request may carry.
+pub(super) const REQUEST_BYTES_MAX: u32 = 1 << 20;
 const BACKGROUND_MAX: u16 = 64;
 const NAME_BYTES_MAX: u32 = 255;
 const GENERATION: Generation = Generation(0);
@@ -35,11 +38,23 @@ const SEEK_HOLE: i32 = 4;
 pub(super) struct Server {
     fs: Arc<FileSystem>,
     cached_for: Duration,
+    waiting: Waiting,
 }
 
 impl Server {
-    pub(super) fn new(fs: Arc<FileSystem>, cached_for: Duration) -> Server {
-        Server { fs, cached_for }
+    pub(super) fn new(fs: Arc<FileSystem>, options: &MountOptions) -> Server {
+        Server {
+            fs,
+            cached_for: options.cached_for,
+            waiting: Waiting::new(options.threads),
+        }
+    }
+
+    fn sync(&self, request: &Request, number: INodeNo, data_only: bool, reply: ReplyEmpty) {
+        self.moved_on(request);
+        let fs = self.fs.clone();
+        let sync = move || empty(reply, fs.sync(ino(number), data_only));
+        self.waiting.run(sync);
     }
 
     pub(super) fn is_read_only(&self) -> bool {
@@ -294,10 +309,12 @@ impl Filesystem for Server {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        match self.fs.read(ino(number), offset, size as usize) {
+        let fs = self.fs.clone();
+        let read = move || match fs.read(ino(number), offset, size as usize) {
             Ok(data) => reply.data(&data),
             Err(error) => reply.error(errno(&error)),
-        }
+        };
+        self.waiting.run(read);
     }
 
     fn write(
@@ -316,9 +333,15 @@ impl Filesystem for Server {
         let mapped = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
         let thread = (!mapped).then(|| request.pid());
         let data = Bytes::copy_from_slice(data);
-        match self.fs.write(ino(number), offset, &data, thread) {
+        let fs = self.fs.clone();
+        let write = move || match fs.write(ino(number), offset, &data, thread) {
             Ok(()) => reply.written(u32::try_from(data.len()).expect("within a request")),
             Err(error) => reply.error(errno(&error)),
+        };
+        if self.fs.has_open_holds() {
+            self.waiting.run(write);
+        } else {
+            write();
         }
     }
 
@@ -335,8 +358,7 @@ impl Filesystem for Server {
         datasync: bool,
         reply: ReplyEmpty,
     ) {
-        self.moved_on(request);
-        empty(reply, self.fs.sync(ino(number), datasync));
+        self.sync(request, number, datasync, reply);
     }
 
     fn fsyncdir(
@@ -347,8 +369,7 @@ impl Filesystem for Server {
         datasync: bool,
         reply: ReplyEmpty,
     ) {
-        self.moved_on(request);
-        empty(reply, self.fs.sync(ino(number), datasync));
+        self.sync(request, number, datasync, reply);
     }
 
     fn readdir(

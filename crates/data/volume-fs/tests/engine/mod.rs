@@ -1,4 +1,5 @@
 //! PostgreSQL in a folder, run as another user than root.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

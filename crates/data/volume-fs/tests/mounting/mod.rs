@@ -75,5 +75,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         // Before the folder goes, or its removal would empty the mounted file system.
         self.mounted = None;
+        if !std::thread::panicking() {
+            let left = std::fs::read_dir(self.path()).map(Iterator::count);
+            assert_eq!(left.ok(), Some(0), "nothing stays mounted");
+        }
     }
 }

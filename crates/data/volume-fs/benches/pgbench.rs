@@ -1,8 +1,10 @@
-//! How fast PostgreSQL is on a mount over pages in memory, and on a memory file system. Prints; judges nothing.
+//! How fast PostgreSQL is on a mount over pages in memory, and on a memory file system: `cargo bench -p quorate-volume-fs`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "../tests/engine/mod.rs"]
 mod engine;
+#[path = "../tests/mounting/mod.rs"]
 mod mounting;
 
 use std::fs;
@@ -47,9 +49,7 @@ fn measure(name: &str, data: &Path, logs: &Path) {
     engine.stop();
 }
 
-#[test]
-#[ignore = "prints figures, for half a minute"]
-fn pgbench_on_a_mount_and_in_memory() {
+fn main() {
     if !can_mount() || !is_installed() {
         return;
     }
