@@ -16,10 +16,12 @@ pub(super) fn plan_modification(world: &World, stored: &Stored<Cluster>) -> Opti
     if cluster.desired == Desired::Deleted {
         return None;
     }
-    take_password(world, stored)
-        .or_else(|| take_port(world, stored))
+    let due = cluster.pending.apply_now
+        || is_within_window(&cluster.settings.maintenance_window, world.now);
+    take_port(world, stored)
+        .or_else(|| take_password(world, stored).filter(|_| due))
         .or_else(|| {
-            let new_id = cluster.pending.new_id.as_deref()?;
+            let new_id = cluster.pending.new_id.as_deref().filter(|_| due)?;
             Some(rename_cluster(world, stored, new_id))
         })
         .or_else(|| take_member_changes(world, stored))
@@ -28,17 +30,25 @@ pub(super) fn plan_modification(world: &World, stored: &Stored<Cluster>) -> Opti
 fn take_password(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     let mut record = stored.record.clone();
     record.settings.master_verifier = record.pending.master_verifier.take()?;
-    record.status = ClusterStatus::ResettingMasterCredentials;
+    settle_pending(&mut record);
+    if record.desired == Desired::Running {
+        record.status = ClusterStatus::ResettingMasterCredentials;
+    }
     Some(change(world, stored, &record, &[], "new master password"))
 }
 
 fn take_port(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     let mut record = stored.record.clone();
     let port = record.pending.port.take()?;
+    settle_pending(&mut record);
     record.endpoints.writer_port = port;
     record.settings.port_asked = port;
     let what = format!("the cluster endpoint moves to port {port}");
     Some(change(world, stored, &record, &[], &what))
+}
+
+fn settle_pending(record: &mut Cluster) {
+    record.pending.apply_now &= !record.pending.is_empty();
 }
 
 fn take_member_changes(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {

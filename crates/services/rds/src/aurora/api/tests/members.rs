@@ -62,7 +62,7 @@ async fn instances_and_members_share_one_namespace_and_one_list() {
     };
     assert_eq!(shown(&filter("db-cluster-id", "orders")).await, "a c");
     assert_eq!(shown(&filter("engine", "postgres")).await, "b");
-    let arn = "arn:aws:rds:us-east-1:000000000000:cluster:orders";
+    let arn = "arn:aws:rds:us-east-1:123456789012:cluster:orders";
     assert_eq!(shown(&filter("db-cluster-id", arn)).await, "a c");
 
     let ordinary = world.refused(&format!("{}a", world::CREATE)).await;
@@ -162,6 +162,11 @@ async fn a_stopped_cluster_neither_gains_nor_loses_members() {
         let (_, code, _) = world.refused(&call).await;
         assert_eq!(code, "InvalidDBClusterStateFault");
     }
+    let replica =
+        "Action=CreateDBInstanceReadReplica&SourceDBInstanceIdentifier=a&DBInstanceIdentifier=r";
+    let (_, code, message) = world.refused(replica).await;
+    assert_eq!(code, "InvalidDBInstanceState");
+    assert!(message.contains("member of a DB cluster"), "{message}");
     let (_, code, message) = world
         .refused("Action=StopDBInstance&DBInstanceIdentifier=a")
         .await;
