@@ -47,6 +47,14 @@ fn take_port(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     Some(change(world, stored, &record, &[], &what))
 }
 
+/// Whether a member takes changes on: also one that does not start, as that may be what mends it.
+fn is_settled(status: Status) -> bool {
+    matches!(
+        status,
+        Status::Available | Status::Renaming | Status::Failed | Status::IncompatibleParameters
+    )
+}
+
 fn settle_pending(record: &mut Cluster) {
     record.pending.apply_now &= !record.pending.is_empty();
 }
@@ -56,7 +64,7 @@ fn take_member_changes(world: &World, stored: &Stored<Cluster>) -> Option<Plan> 
     let due = cluster.members.iter().find(|(_, member)| {
         member.desired == MemberDesired::Running
             && !member.pending.is_empty()
-            && matches!(member.status, Status::Available | Status::Renaming)
+            && is_settled(member.status)
             && (member.pending.apply_now || is_within_window(&member.maintenance_window, world.now))
     });
     let (id, member) = due?;

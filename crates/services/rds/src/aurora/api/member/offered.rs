@@ -5,7 +5,7 @@ use crate::api::error::RdsError;
 use crate::aurora::AURORA_POSTGRESQL;
 
 /// Settings of the cluster, with what AWS calls them. A member has the cluster's.
-const OF_CLUSTER: [(&str, &str); 10] = [
+const OF_CLUSTER: [(&str, &str); 9] = [
     ("BackupRetentionPeriod", "backup retention period"),
     ("DBName", "database name"),
     ("DBPortNumber", "port"),
@@ -14,7 +14,6 @@ const OF_CLUSTER: [(&str, &str); 10] = [
     ("MasterUsername", "master user name"),
     ("Port", "port"),
     ("PreferredBackupWindow", "backup window"),
-    ("StorageType", "storage type"),
     ("EnableIAMDatabaseAuthentication", "IAM authentication"),
 ];
 
@@ -26,6 +25,9 @@ const NONE: [&str; 5] = [
     "MultiAZ",
     "StorageThroughput",
 ];
+
+/// Storage types that a member may be said to have.
+const STORAGE_TYPES: [&str; 2] = ["aurora", "aurora-iopt1"];
 
 /// What a request wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,12 @@ pub(super) fn check(context: &Context<'_>, asking: Asking) -> Result<(), RdsErro
         return Err(RdsError::InvalidCombination(format!(
             "{name} isn't supported for DB engine {AURORA_POSTGRESQL}: the storage of a DB cluster grows by itself."
         )));
+    }
+    if params
+        .text("StorageType")
+        .is_some_and(|kind| !STORAGE_TYPES.contains(&kind))
+    {
+        return Err(asking.refusal("storage type"));
     }
     let security_groups = params.texts("VpcSecurityGroupIds", "VpcSecurityGroupId");
     if security_groups.is_some_and(|given| !given.is_empty()) {

@@ -85,6 +85,7 @@ async fn what_belongs_to_the_cluster_is_refused_of_a_member() {
         ("&AllocatedStorage=20", "InvalidParameterCombination"),
         ("&MasterUsername=app", "InvalidParameterCombination"),
         ("&MultiAZ=true", "InvalidParameterCombination"),
+        ("&StorageType=gp3", "InvalidParameterCombination"),
         ("&EngineVersion=16.9", "InvalidParameterCombination"),
         ("&StorageEncrypted=true", "InvalidParameterCombination"),
         ("&PromotionTier=16", "InvalidParameterValue"),
@@ -126,7 +127,7 @@ async fn clients_may_say_what_is_so_anyway() {
     world.cluster_with("orders", &[]).await;
     world
         .ok(&format!(
-            "{MEMBER}orders&DBInstanceIdentifier=x&MultiAZ=false&MonitoringInterval=0&EngineVersion=15&StorageEncrypted=false"
+            "{MEMBER}orders&DBInstanceIdentifier=x&StorageType=aurora&MultiAZ=false&MonitoringInterval=0&EngineVersion=15&StorageEncrypted=false"
         ))
         .await;
 }
