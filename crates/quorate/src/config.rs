@@ -51,6 +51,10 @@ pub(crate) struct Config {
     pub(crate) dynamodb_replace_after_ms: u64,
     /// How long a node may stay away before its members of caches go elsewhere.
     pub(crate) cache_replace_after_ms: u64,
+    /// How long a node may stay away before segments and readers of Aurora's clusters go elsewhere.
+    pub(crate) aurora_replace_after_ms: u64,
+    /// Bytes by which the volume of an Aurora cluster grows: the size of its protection groups. Of clusters made from then on.
+    pub(crate) aurora_group_bytes: u64,
     /// Where snapshots and backups are kept: `folder = "/srv/quorate"`, or a table `[archive.s3]`. Without one it is the
     /// folder `archive` in the data folder of `quorate up`; nodes that run without `quorate up` have none, and snapshots
     /// fail there. Every node of a region must reach the same archive, and may write there.
@@ -80,6 +84,8 @@ impl Default for Config {
             dynamodb_split_heat_writes: 16_000,
             dynamodb_replace_after_ms: 300_000,
             cache_replace_after_ms: 60_000,
+            aurora_replace_after_ms: 300_000,
+            aurora_group_bytes: 10 << 30,
             archive: None,
         }
     }
@@ -127,6 +133,14 @@ impl Config {
         ensure!(
             self.cache_replace_after_ms >= 1_000,
             "cache_replace_after_ms: below 1000 every restart of a node is taken for its loss"
+        );
+        ensure!(
+            self.aurora_replace_after_ms >= 1_000,
+            "aurora_replace_after_ms: below 1000 every restart of a node is taken for its loss"
+        );
+        ensure!(
+            self.aurora_group_bytes >= 1 << 20,
+            "aurora_group_bytes: below 1048576 a volume grows with each file"
         );
         ensure!(
             !self.engine_account.is_empty(),
