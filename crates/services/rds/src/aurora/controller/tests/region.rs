@@ -251,9 +251,15 @@ impl Region {
         true
     }
 
-    fn agent_acts(&self, cluster: &Cluster, id: &str, member: &ClusterMember) -> Option<Cluster> {
+    /// What the agent of a member writes next, if anything.
+    pub(super) fn agent_acts(
+        &self,
+        cluster: &Cluster,
+        id: &str,
+        member: &ClusterMember,
+    ) -> Option<Cluster> {
         let node = member.node.as_ref()?;
-        if self.away.contains_key(node) || self.gave_up.get(id) == Some(&cluster.epoch) {
+        if self.away.contains_key(node) {
             return None;
         }
         let at = At {
@@ -267,6 +273,9 @@ impl Region {
         }
         if cluster.desired != Desired::Running {
             return records::member_stopped(cluster, &at);
+        }
+        if self.gave_up.get(id) == Some(&cluster.epoch) {
+            return None;
         }
         let runs = cluster.runs(member) && (!cluster.is_writer(id) || cluster.is_serving());
         if runs {
