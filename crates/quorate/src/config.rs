@@ -162,16 +162,6 @@ impl Config {
         }
     }
 
-    /// What the controller of Aurora goes by.
-    pub(crate) fn aurora(&self) -> quorate_rds::aurora::AuroraConfig {
-        let defaults = quorate_rds::aurora::AuroraConfig::default();
-        quorate_rds::aurora::AuroraConfig {
-            replace_after_ms: self.aurora_replace_after_ms,
-            pages_per_group: self.aurora_group_bytes / u64::from(defaults.page_bytes),
-            ..defaults
-        }
-    }
-
     pub(crate) fn standby_loss(&self) -> Duration {
         Duration::from_millis(self.standby_loss_ms)
     }

@@ -216,7 +216,10 @@ fn spawn_controllers(
         quorate_rds::controller::ControllerConfig {
             owner,
             standby_replace_after_ms: config.standby_replace_after_ms,
-            aurora: config.aurora(),
+            aurora: quorate_rds::aurora::AuroraConfig::new(
+                config.aurora_replace_after_ms,
+                config.aurora_group_bytes,
+            ),
         },
     ));
     tasks.spawn(quorate_elasticache::controller::run_controller(

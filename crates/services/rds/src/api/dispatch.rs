@@ -5,7 +5,9 @@ use quorate_wire::xml::Element;
 use crate::api::context::Context;
 use crate::api::error::RdsError;
 use crate::api::{engines, event, instance, parameter_group, subnet_group, tags};
-use crate::aurora::api::{cluster, member, parameter_group as cluster_group, unavailable};
+use crate::aurora::api::{
+    cluster, endpoint, member, parameter_group as cluster_group, unavailable,
+};
 
 /// Carries out one action. The result is what stands in the answer's result element; empty for actions that
 /// have none.
@@ -29,10 +31,25 @@ pub(crate) async fn dispatch(
 
         "CreateDBCluster" => cluster::create(context).await,
         "DescribeDBClusters" => cluster::describe(context).await,
+        "ModifyDBCluster" => cluster::modify(context).await,
+        "FailoverDBCluster" => cluster::failover(context).await,
+        "StopDBCluster" => cluster::stop(context).await,
+        "StartDBCluster" => cluster::start(context).await,
+        "RebootDBCluster" => cluster::reboot(context).await,
         "DeleteDBCluster" => cluster::delete(context).await,
         "CreateDBClusterParameterGroup" => cluster_group::create(context).await,
         "DescribeDBClusterParameterGroups" => cluster_group::describe_groups(context).await,
+        "DescribeDBClusterParameters" => cluster_group::describe_parameters(context).await,
+        "DescribeEngineDefaultClusterParameters" => cluster_group::describe_defaults(context).await,
+        "ModifyDBClusterParameterGroup" => cluster_group::modify(context).await,
+        "ResetDBClusterParameterGroup" => cluster_group::reset(context).await,
         "DeleteDBClusterParameterGroup" => cluster_group::delete(context).await,
+
+        "CreateDBClusterEndpoint" => endpoint::create(context).await,
+        "DescribeDBClusterEndpoints" => endpoint::describe(context).await,
+        "ModifyDBClusterEndpoint" => endpoint::modify(context).await,
+        "DeleteDBClusterEndpoint" => endpoint::delete(context).await,
+
         "DescribeGlobalClusters" => unavailable::describe_global_clusters(context),
         "DescribeDBClusterSnapshots" => unavailable::describe_snapshots(context),
 
@@ -78,6 +95,8 @@ async fn on_instance(action: &str, context: &Context<'_>) -> Result<Vec<Element>
 /// The same actions on a member of a cluster.
 async fn on_member(action: &str, context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
     match action {
+        "ModifyDBInstance" => member::modify(context).await,
+        "RebootDBInstance" => member::reboot(context).await,
         "DeleteDBInstance" => member::delete(context).await,
         unknown => Err(member::not_for_members(unknown)),
     }

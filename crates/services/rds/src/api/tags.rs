@@ -1,4 +1,4 @@
-//! Tags of instances, parameter groups and subnet groups.
+//! Tags of instances, clusters, parameter groups and subnet groups.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,8 @@ use quorate_wire::xml::Element;
 
 use crate::api::context::{Context, retry};
 use crate::api::error::RdsError;
+use crate::aurora::api::cluster;
+use crate::aurora::model::ClusterParameterGroup;
 use crate::model::{Instance, ParameterGroup, SubnetGroup, Tag};
 
 const KEY_CHARS_MAX: usize = 128;
@@ -44,10 +46,19 @@ pub(crate) async fn remove(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
 /// `ListTagsForResource`.
 pub(crate) async fn list(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
     let tags = match resource(context)? {
-        Resource::Instance(id) => read::<Instance>(context, &id).await?.record.tags,
+        Resource::Instance(id) => match cluster::tags::of_member(context, &id).await? {
+            Some(tags) => tags,
+            None => read::<Instance>(context, &id).await?.record.tags,
+        },
+        Resource::OfCluster(tagged) => cluster::tags::of(context, &tagged).await?,
         Resource::ParameterGroup(id) if is_default(&id) => Vec::new(),
+        Resource::ClusterParameterGroup(id) if is_default(&id) => Vec::new(),
         Resource::SubnetGroup(id) if is_default(&id) => Vec::new(),
         Resource::ParameterGroup(id) => read::<ParameterGroup>(context, &id).await?.record.tags,
+        Resource::ClusterParameterGroup(id) => {
+            let group = read::<ClusterParameterGroup>(context, &id).await?;
+            group.record.tags
+        }
         Resource::SubnetGroup(id) => read::<SubnetGroup>(context, &id).await?.record.tags,
     };
     Ok(vec![to_element(&tags)])
@@ -99,7 +110,7 @@ fn check(key: &str, value: &str) -> Result<(), RdsError> {
     Err(RdsError::InvalidValue(problem))
 }
 
-fn check_count(count: usize) -> Result<(), RdsError> {
+pub(crate) fn check_count(count: usize) -> Result<(), RdsError> {
     if count > TAGS_MAX {
         return Err(RdsError::InvalidValue(format!(
             "A resource has at most {TAGS_MAX} tags."
@@ -110,7 +121,10 @@ fn check_count(count: usize) -> Result<(), RdsError> {
 
 /// What a tag hangs on, with its id.
 enum Resource {
+    /// An instance of its own, or a member of a cluster.
     Instance(String),
+    OfCluster(cluster::tags::Tagged),
+    ClusterParameterGroup(String),
     ParameterGroup(String),
     SubnetGroup(String),
 }
@@ -127,6 +141,9 @@ fn resource(context: &Context<'_>) -> Result<Resource, RdsError> {
     let id = id.to_ascii_lowercase();
     match kind {
         "db" => Ok(Resource::Instance(id)),
+        "cluster" => Ok(Resource::OfCluster(cluster::tags::Tagged::Cluster(id))),
+        "cluster-endpoint" => Ok(Resource::OfCluster(cluster::tags::Tagged::Endpoint(id))),
+        "cluster-pg" => Ok(Resource::ClusterParameterGroup(id)),
         "pg" => Ok(Resource::ParameterGroup(id)),
         "subgrp" => Ok(Resource::SubnetGroup(id)),
         _ => Err(invalid()),
@@ -159,6 +176,16 @@ impl Tagged for ParameterGroup {
     }
 }
 
+impl Tagged for ClusterParameterGroup {
+    fn tags_mut(&mut self) -> &mut Vec<Tag> {
+        &mut self.tags
+    }
+
+    fn not_found(id: &str) -> RdsError {
+        RdsError::ClusterGroupNotFound(id.to_owned())
+    }
+}
+
 impl Tagged for SubnetGroup {
     fn tags_mut(&mut self) -> &mut Vec<Tag> {
         &mut self.tags
@@ -182,7 +209,15 @@ async fn change(
     edit: impl Fn(&mut Vec<Tag>) + Sync,
 ) -> Result<Vec<Element>, RdsError> {
     match resource(context)? {
-        Resource::Instance(id) => change_record::<Instance>(context, &id, &edit).await?,
+        Resource::Instance(id) => {
+            if !cluster::tags::change_member(context, &id, &edit).await? {
+                change_record::<Instance>(context, &id, &edit).await?;
+            }
+        }
+        Resource::OfCluster(tagged) => cluster::tags::change(context, &tagged, &edit).await?,
+        Resource::ClusterParameterGroup(id) => {
+            change_record::<ClusterParameterGroup>(context, &id, &edit).await?
+        }
         Resource::ParameterGroup(id) => {
             change_record::<ParameterGroup>(context, &id, &edit).await?
         }

@@ -15,7 +15,7 @@ use quorate_base::{Epoch, NodeId, UnixMillis};
 use quorate_control::{Endpoint, EndpointProtocol, Stored, Txn};
 
 use crate::aurora::model::{
-    Cluster, ClusterMember, CustomEndpoint, CustomEndpointKind, MemberDesired, MemberOrder,
+    Cluster, ClusterMember, CustomEndpoint, CustomEndpointKind, MemberDesired, MemberOrder, Volume,
 };
 use crate::model::{Desired, MemberState, ParametersApplied};
 
@@ -115,10 +115,14 @@ fn target(cluster: &Cluster, member: &ClusterMember) -> Option<SocketAddr> {
 
 /// Replaces a cluster's record, with the endpoints that differ from those of the record as read.
 pub fn change(stored: &Stored<Cluster>, record: &Cluster) -> Txn {
+    change_in(Txn::new(), stored, record)
+}
+
+/// Adds to a transaction what [`change`] does.
+pub fn change_in(txn: Txn, stored: &Stored<Cluster>, record: &Cluster) -> Txn {
     let before = endpoints(&stored.id, &stored.record);
     let after = endpoints(&stored.id, record);
-    let txn = Txn::new().replace(stored, record);
-    write_endpoints(txn, &before, &after)
+    write_endpoints(txn.replace(stored, record), &before, &after)
 }
 
 /// Adds to a transaction that it writes a cluster that was not there, with its endpoints.
@@ -312,6 +316,15 @@ pub fn credentials_taken(cluster: &Cluster, at: &At<'_>, fingerprint: &str) -> O
     }
     record.credentials_applied = Some(fingerprint.to_owned());
     Some(record)
+}
+
+/// The writer's volume needs this many protection groups. None when the record says so already: the number never falls.
+#[must_use]
+pub fn volume_wants(volume: &Volume, groups: u32) -> Option<Volume> {
+    (groups > volume.wanted_groups).then(|| Volume {
+        wanted_groups: groups,
+        ..volume.clone()
+    })
 }
 
 /// The member on the node that asks, at the record's epoch.

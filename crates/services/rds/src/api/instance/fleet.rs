@@ -32,10 +32,16 @@ impl Fleet {
         name: &str,
     ) -> Result<&Stored<Instance>, RdsError> {
         let id = id_of(context, name);
-        self.instances
-            .iter()
-            .find(|instance| instance.id == id)
-            .ok_or_else(|| RdsError::InstanceNotFound(name.to_owned()))
+        let mut instances = self.instances.iter();
+        instances.find(|instance| instance.id == id).ok_or_else(|| {
+            if self.members().any(|(_, member, _)| member == id) {
+                RdsError::InvalidInstanceState(format!(
+                    "DB instance {id} is a member of a DB cluster: this action is for DB instances of their own."
+                ))
+            } else {
+                RdsError::InstanceNotFound(name.to_owned())
+            }
+        })
     }
 
     /// The identifiers of an instance's replicas.

@@ -7,5 +7,6 @@ mod spec;
 mod value;
 
 pub(crate) use groups::{FoundGroup, create, delete, describe_groups, find};
-pub(crate) use modify::{modify, reset};
-pub(crate) use parameters::{describe_defaults, describe_parameters};
+pub(crate) use modify::{SettingsEdit, modify, reset};
+pub(crate) use parameters::{describe_defaults, describe_parameters, describe_settings};
+pub(crate) use spec::FamilySpecs;

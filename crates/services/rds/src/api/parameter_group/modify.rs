@@ -1,4 +1,6 @@
-//! `ModifyDBParameterGroup` and `ResetDBParameterGroup`.
+//! `ModifyDBParameterGroup` and `ResetDBParameterGroup`, and what they share with those of cluster parameter groups.
+
+use std::collections::BTreeMap;
 
 use quorate_control::{Stored, Txn};
 use quorate_wire::query::{Params, QueryError};
@@ -16,65 +18,95 @@ use crate::model::{
 /// How many parameters one call may change.
 const PARAMETERS_MAX: usize = 20;
 
+/// What a request makes of a group's settings.
+pub(crate) enum SettingsEdit<'a> {
+    /// Sets these parameters.
+    Set(Vec<Params<'a>>),
+    /// Unsets these.
+    Unset(Vec<Params<'a>>),
+    /// Unsets all.
+    Clear,
+}
+
 /// `ModifyDBParameterGroup`.
 pub(crate) async fn modify(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
-    let name = context.params.required("DBParameterGroupName")?;
-    let given = parameters(context)?;
-    if given.is_empty() {
-        return Err(QueryError::Missing(String::from("Parameters")).into());
-    }
-    change(context, name, |specs, group| {
-        for params in &given {
-            let (name, spec) = known(specs, params)?;
-            let value = params.raw("ParameterValue").ok_or_else(|| {
-                RdsError::InvalidValue(format!(
-                    "The parameter ParameterValue must be provided for {name}."
-                ))
-            })?;
-            let apply_method = apply_method(params, spec)?;
-            value::check(spec, value)?;
-            let setting = ParameterSetting {
-                value: value.to_owned(),
-                apply_method,
-            };
-            group.settings.insert(name, setting);
-        }
-        Ok(())
-    })
-    .await
+    change(context, &SettingsEdit::of_modify(context)?).await
 }
 
 /// `ResetDBParameterGroup`.
 pub(crate) async fn reset(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
-    let name = context.params.required("DBParameterGroupName")?;
-    let given = parameters(context)?;
-    let all = context.params.boolean("ResetAllParameters")?;
-    match (all, given.is_empty()) {
-        (Some(true), false) => Err(RdsError::InvalidCombination(String::from(
-            "ResetAllParameters and Parameters cannot both be specified.",
-        ))),
-        (Some(false), true) => Err(RdsError::InvalidCombination(String::from(
-            "Parameters must be specified when ResetAllParameters is false.",
-        ))),
-        (_, true) => {
-            change(context, name, |_, group| {
-                group.settings.clear();
-                Ok(())
-            })
-            .await
+    change(context, &SettingsEdit::of_reset(context)?).await
+}
+
+impl<'a> SettingsEdit<'a> {
+    /// What a request to modify a group asks.
+    pub(crate) fn of_modify(context: &Context<'a>) -> Result<SettingsEdit<'a>, RdsError> {
+        let given = parameters(context)?;
+        if given.is_empty() {
+            return Err(QueryError::Missing(String::from("Parameters")).into());
         }
-        (_, false) => {
-            change(context, name, |specs, group| {
-                for params in &given {
-                    let (name, spec) = known(specs, params)?;
-                    apply_method(params, spec)?;
-                    group.settings.remove(&name);
-                }
-                Ok(())
-            })
-            .await
+        Ok(SettingsEdit::Set(given))
+    }
+
+    /// What a request to reset a group asks.
+    pub(crate) fn of_reset(context: &Context<'a>) -> Result<SettingsEdit<'a>, RdsError> {
+        let given = parameters(context)?;
+        let all = context.params.boolean("ResetAllParameters")?;
+        match (all, given.is_empty()) {
+            (Some(true), false) => Err(RdsError::InvalidCombination(String::from(
+                "ResetAllParameters and Parameters cannot both be specified.",
+            ))),
+            (Some(false), true) => Err(RdsError::InvalidCombination(String::from(
+                "Parameters must be specified when ResetAllParameters is false.",
+            ))),
+            (_, true) => Ok(SettingsEdit::Clear),
+            (_, false) => Ok(SettingsEdit::Unset(given)),
         }
     }
+
+    /// Makes the edit, or says which parameter or value is wrong.
+    pub(crate) fn apply(
+        &self,
+        specs: &FamilySpecs,
+        settings: &mut BTreeMap<String, ParameterSetting>,
+    ) -> Result<(), RdsError> {
+        match self {
+            SettingsEdit::Clear => settings.clear(),
+            SettingsEdit::Set(given) => {
+                for params in given {
+                    let (name, setting) = setting(specs, params)?;
+                    settings.insert(name, setting);
+                }
+            }
+            SettingsEdit::Unset(given) => {
+                for params in given {
+                    let (name, spec) = known(specs, params)?;
+                    apply_method(params, spec)?;
+                    settings.remove(&name);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn setting(
+    specs: &FamilySpecs,
+    params: &Params<'_>,
+) -> Result<(String, ParameterSetting), RdsError> {
+    let (name, spec) = known(specs, params)?;
+    let value = params.raw("ParameterValue").ok_or_else(|| {
+        RdsError::InvalidValue(format!(
+            "The parameter ParameterValue must be provided for {name}."
+        ))
+    })?;
+    let apply_method = apply_method(params, spec)?;
+    value::check(spec, value)?;
+    let setting = ParameterSetting {
+        value: value.to_owned(),
+        apply_method,
+    };
+    Ok((name, setting))
 }
 
 fn parameters<'a>(context: &Context<'a>) -> Result<Vec<Params<'a>>, RdsError> {
@@ -123,11 +155,8 @@ fn apply_method(params: &Params<'_>, spec: &ParameterSpec) -> Result<ApplyMethod
     }
 }
 
-async fn change(
-    context: &Context<'_>,
-    name: &str,
-    edit: impl Fn(&FamilySpecs, &mut ParameterGroup) -> Result<(), RdsError> + Sync,
-) -> Result<Vec<Element>, RdsError> {
+async fn change(context: &Context<'_>, edit: &SettingsEdit<'_>) -> Result<Vec<Element>, RdsError> {
+    let name = context.params.required("DBParameterGroupName")?;
     let name = retry(|| async {
         let found = find(context, name).await?;
         let Some(stored) = found.stored else {
@@ -137,7 +166,7 @@ async fn change(
         };
         let specs = FamilySpecs::read(context, &stored.record.family).await?;
         let mut group = stored.record.clone();
-        edit(&specs, &mut group)?;
+        edit.apply(&specs, &mut group.settings)?;
         write(context, &stored, &group).await?;
         Ok(stored.id)
     })

@@ -1,5 +1,7 @@
 //! `DescribeDBParameters` and `DescribeEngineDefaultParameters`.
 
+use std::collections::BTreeMap;
+
 use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
@@ -10,7 +12,10 @@ use crate::api::filter::Filters;
 use crate::api::parameter_group::groups::{check_family, find};
 use crate::api::parameter_group::spec::{self, FamilySpecs};
 use crate::catalogue::find_default;
-use crate::model::{ApplyMethod, ParameterGroup, ParameterSpec};
+use crate::model::{ApplyMethod, ParameterSetting, ParameterSpec};
+
+/// What was set in a group, by parameter name.
+type Settings = BTreeMap<String, ParameterSetting>;
 
 const SOURCES: [&str; 3] = ["user", "system", "engine-default"];
 
@@ -25,6 +30,17 @@ struct Parameter<'a> {
 
 /// `DescribeDBParameters`.
 pub(crate) async fn describe_parameters(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
+    let group = find(context, context.params.required("DBParameterGroupName")?).await?;
+    let record = group.stored.as_ref().map(|stored| &stored.record);
+    describe_settings(context, &group.family, record.map(|group| &group.settings)).await
+}
+
+/// The parameters of a family with their values in a group; `settings` is none for a default group.
+pub(crate) async fn describe_settings(
+    context: &Context<'_>,
+    family: &str,
+    settings: Option<&Settings>,
+) -> Result<Vec<Element>, RdsError> {
     let page = PageRequest::read(&context.params)?;
     let filters = Filters::read(&context.params, &["parameter-name"])?;
     let source = context.params.text("Source");
@@ -34,10 +50,8 @@ pub(crate) async fn describe_parameters(context: &Context<'_>) -> Result<Vec<Ele
             SOURCES.join(", ")
         )));
     }
-    let group = find(context, context.params.required("DBParameterGroupName")?).await?;
-    let specs = FamilySpecs::read(context, &group.family).await?;
-    let record = group.stored.as_ref().map(|stored| &stored.record);
-    let mut parameters = in_group(&specs, record);
+    let specs = FamilySpecs::read(context, family).await?;
+    let mut parameters = in_group(&specs, settings);
     parameters.retain(|parameter| {
         source.is_none_or(|asked| asked == parameter.source)
             && filters.pass(|_, value| value.eq_ignore_ascii_case(parameter.name))
@@ -62,9 +76,9 @@ pub(crate) async fn describe_defaults(context: &Context<'_>) -> Result<Vec<Eleme
     Ok(vec![defaults])
 }
 
-fn in_group<'a>(specs: &'a FamilySpecs, group: Option<&ParameterGroup>) -> Vec<Parameter<'a>> {
+fn in_group<'a>(specs: &'a FamilySpecs, settings: Option<&Settings>) -> Vec<Parameter<'a>> {
     let of = |(name, spec): (&'a String, &'a ParameterSpec)| {
-        let set = group.and_then(|group| group.settings.get(name));
+        let set = settings.and_then(|settings| settings.get(name));
         let default = find_default(&specs.version, name);
         let (value, source) = match (set, default) {
             (Some(set), _) => (Some(set.value.clone()), "user"),

@@ -26,7 +26,7 @@ const PRELOAD_LIBRARIES: [&str; 8] = [
 const PRELOAD_PARAMETERS: [&str; 2] = ["shared_preload_libraries", "session_preload_libraries"];
 
 /// The parameters of a family, by their names in lower case.
-pub(super) struct FamilySpecs {
+pub(crate) struct FamilySpecs {
     /// The newest version of the family, whose parameters these are.
     pub(super) version: String,
     pub(super) specs: BTreeMap<String, ParameterSpec>,
@@ -34,7 +34,7 @@ pub(super) struct FamilySpecs {
 
 impl FamilySpecs {
     /// Reads the parameters that hosts report for the newest version of a family.
-    pub(super) async fn read(context: &Context<'_>, family: &str) -> Result<FamilySpecs, RdsError> {
+    pub(crate) async fn read(context: &Context<'_>, family: &str) -> Result<FamilySpecs, RdsError> {
         let engines = Engines::read(context).await?;
         let families = engines.families();
         let version = families

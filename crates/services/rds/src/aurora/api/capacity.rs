@@ -6,11 +6,17 @@ use quorate_base::{NodeId, ZoneName};
 use quorate_control::Stored;
 
 use crate::api::context::Context;
+use crate::api::engines::POSTGRES;
 use crate::api::error::RdsError;
 use crate::model::Host;
 
 /// Zones that a volume lies in.
 const ZONES: usize = 3;
+
+fn runs(host: &Host, version: &str) -> bool {
+    let mut engines = host.engines.iter();
+    engines.any(|engine| engine.engine == POSTGRES && engine.version == version)
+}
 
 /// Checks that some host can mount a volume and run the engine, in the zone asked for when there is one. A region whose
 /// zones have not all reported yet is given the benefit of the doubt: a member is then placed when they have.
@@ -39,7 +45,7 @@ pub(super) async fn check(
     let with_engine: Vec<&(NodeId, Host)> = hosts
         .iter()
         .filter(|(node, _)| zone.is_none_or(|zone| node.zone() == *zone))
-        .filter(|(_, host)| host.engines.iter().any(|e| e.version == version))
+        .filter(|(_, host)| runs(host, version))
         .collect();
     let place = zone.map_or_else(
         || format!("region {}", context.region.name),

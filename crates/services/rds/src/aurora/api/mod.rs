@@ -4,6 +4,7 @@
 
 mod capacity;
 pub(crate) mod cluster;
+pub(crate) mod endpoint;
 pub(crate) mod member;
 pub(crate) mod parameter_group;
 pub(crate) mod unavailable;

@@ -1,5 +1,8 @@
 //! Clusters and their members through the service, on a catalog in memory.
 
 mod clusters;
+mod endpoints;
+mod groups;
 mod members;
+mod modifications;
 mod world;

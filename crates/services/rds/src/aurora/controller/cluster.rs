@@ -49,6 +49,7 @@ pub(crate) fn plan_cluster(world: &World, stored: &Stored<Cluster>) -> Option<Pl
         .or_else(|| modify::plan_modification(world, stored))
         .or_else(|| status::plan_status(world, stored))
         .or_else(|| status::plan_member_status(world, stored))
+        .or_else(|| status::plan_storage_detail(world, stored))
 }
 
 /// Replaces the record with what follows from it, and tells events.

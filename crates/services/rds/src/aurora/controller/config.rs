@@ -5,6 +5,8 @@ const PAGE_BYTES: u32 = 8_192;
 /// A protection group's size in the Aurora papers.
 const GROUP_BYTES: u64 = 10 << 30;
 
+const REPLACE_AFTER_MS: u64 = 300_000;
+
 /// What the controller goes by for clusters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuroraConfig {
@@ -16,12 +18,20 @@ pub struct AuroraConfig {
     pub pages_per_group: u64,
 }
 
+impl AuroraConfig {
+    /// With protection groups of this size, rounded down to whole pages: at least one.
+    #[must_use]
+    pub fn new(replace_after_ms: u64, group_bytes: u64) -> AuroraConfig {
+        AuroraConfig {
+            replace_after_ms,
+            page_bytes: PAGE_BYTES,
+            pages_per_group: (group_bytes / u64::from(PAGE_BYTES)).max(1),
+        }
+    }
+}
+
 impl Default for AuroraConfig {
     fn default() -> AuroraConfig {
-        AuroraConfig {
-            replace_after_ms: 300_000,
-            page_bytes: PAGE_BYTES,
-            pages_per_group: GROUP_BYTES / u64::from(PAGE_BYTES),
-        }
+        AuroraConfig::new(REPLACE_AFTER_MS, GROUP_BYTES)
     }
 }

@@ -16,10 +16,12 @@ pub(super) fn plan_modification(world: &World, stored: &Stored<Cluster>) -> Opti
     if cluster.desired == Desired::Deleted {
         return None;
     }
-    take_password(world, stored)
-        .or_else(|| take_port(world, stored))
+    let due = cluster.pending.apply_now
+        || is_within_window(&cluster.settings.maintenance_window, world.now);
+    take_port(world, stored)
+        .or_else(|| take_password(world, stored).filter(|_| due))
         .or_else(|| {
-            let new_id = cluster.pending.new_id.as_deref()?;
+            let new_id = cluster.pending.new_id.as_deref().filter(|_| due)?;
             Some(rename_cluster(world, stored, new_id))
         })
         .or_else(|| take_member_changes(world, stored))
@@ -28,17 +30,33 @@ pub(super) fn plan_modification(world: &World, stored: &Stored<Cluster>) -> Opti
 fn take_password(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     let mut record = stored.record.clone();
     record.settings.master_verifier = record.pending.master_verifier.take()?;
-    record.status = ClusterStatus::ResettingMasterCredentials;
+    settle_pending(&mut record);
+    if record.desired == Desired::Running {
+        record.status = ClusterStatus::ResettingMasterCredentials;
+    }
     Some(change(world, stored, &record, &[], "new master password"))
 }
 
 fn take_port(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     let mut record = stored.record.clone();
     let port = record.pending.port.take()?;
+    settle_pending(&mut record);
     record.endpoints.writer_port = port;
     record.settings.port_asked = port;
     let what = format!("the cluster endpoint moves to port {port}");
     Some(change(world, stored, &record, &[], &what))
+}
+
+/// Whether a member takes changes on: also one that does not start, as that may be what mends it.
+fn is_settled(status: Status) -> bool {
+    matches!(
+        status,
+        Status::Available | Status::Renaming | Status::Failed | Status::IncompatibleParameters
+    )
+}
+
+fn settle_pending(record: &mut Cluster) {
+    record.pending.apply_now &= !record.pending.is_empty();
 }
 
 fn take_member_changes(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
@@ -46,7 +64,7 @@ fn take_member_changes(world: &World, stored: &Stored<Cluster>) -> Option<Plan> 
     let due = cluster.members.iter().find(|(_, member)| {
         member.desired == MemberDesired::Running
             && !member.pending.is_empty()
-            && matches!(member.status, Status::Available | Status::Renaming)
+            && is_settled(member.status)
             && (member.pending.apply_now || is_within_window(&member.maintenance_window, world.now))
     });
     let (id, member) = due?;

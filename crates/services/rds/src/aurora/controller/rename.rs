@@ -3,7 +3,7 @@
 
 use quorate_control::Stored;
 
-use crate::aurora::controller::cluster::{Told, tell};
+use crate::aurora::controller::cluster::{Told, change, tell};
 use crate::aurora::model::{Cluster, ClusterOrder, ClusterStatus, MemberName};
 use crate::aurora::records;
 use crate::controller::Plan;
@@ -13,7 +13,15 @@ use crate::model::{EventCategory, Instance, Status};
 pub(super) fn rename_cluster(world: &World, stored: &Stored<Cluster>, new_id: &str) -> Plan {
     let mut record = stored.record.clone();
     record.pending.new_id = None;
-    record.status = ClusterStatus::Available;
+    record.pending.apply_now &= !record.pending.is_empty();
+    if record.status == ClusterStatus::Renaming {
+        record.status = ClusterStatus::Available;
+    }
+    if world.clusters.iter().any(|cluster| cluster.id == new_id) {
+        let message = format!("The DB cluster keeps its name: {new_id} is in use");
+        let told = [Told::cluster(&message, EventCategory::Notification)];
+        return change(world, stored, &record, &told, "not renamed");
+    }
     let message = format!("Renamed DB cluster from {} to {new_id}", stored.id);
     let told = [Told::cluster(&message, EventCategory::Notification)];
     let txn = records::renaming(stored, new_id, &record);
@@ -30,13 +38,19 @@ pub(super) fn rename_member(
     new_id: &str,
 ) -> Plan {
     let mut record = stored.record.clone();
-    if let Some(mut member) = record.members.remove(id) {
+    if let Some(member) = record.members.get_mut(id) {
         member.pending.new_id = None;
-        member.status = if member.pending.is_empty() {
-            Status::Available
-        } else {
-            Status::Modifying
-        };
+        member.pending.apply_now &= !member.pending.is_empty();
+        if member.status == Status::Renaming {
+            member.status = Status::Available;
+        }
+    }
+    if is_taken(world, new_id) {
+        let message = format!("The DB instance keeps its name: {new_id} is in use");
+        let told = [Told::member(id, &message, EventCategory::Notification)];
+        return change(world, stored, &record, &told, "not renamed");
+    }
+    if let Some(member) = record.members.remove(id) {
         record.members.insert(new_id.to_owned(), member);
     }
     if record.is_writer(id) {
@@ -66,4 +80,11 @@ pub(super) fn rename_member(
         txn: tell(world, &stored.id, txn, &told),
         what: format!("cluster {}: {id} renamed to {new_id}", stored.id),
     }
+}
+
+/// Whether a DB instance, of its own or of a cluster, has this identifier.
+fn is_taken(world: &World, id: &str) -> bool {
+    let mut clusters = world.clusters.iter();
+    world.instances.iter().any(|instance| instance.id == id)
+        || clusters.any(|cluster| cluster.record.members.contains_key(id))
 }

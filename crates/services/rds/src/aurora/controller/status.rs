@@ -4,7 +4,7 @@ use quorate_control::Stored;
 
 use crate::aurora::controller::cluster::{Told, change};
 use crate::aurora::decide::lifecycle::{decide_cluster_status, decide_member_status};
-use crate::aurora::model::{Cluster, ClusterStatus};
+use crate::aurora::model::{Cluster, ClusterStatus, STORAGE_DETAIL};
 use crate::controller::Plan;
 use crate::controller::World;
 use crate::model::{EventCategory, Status};
@@ -53,6 +53,24 @@ fn plan_next_status(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
         .collect();
     let what = format!("status {}", next.to);
     Some(change(world, stored, &record, &told, &what))
+}
+
+/// What the writer's agent says of storage that takes no writes stands in the cluster's detail while it says so.
+pub(super) fn plan_storage_detail(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
+    let cluster = &stored.record;
+    let report = cluster
+        .writer_member()
+        .and_then(|member| world.member_report(member.node.as_ref()?, &member.resource_id));
+    let of_storage = |detail: &String| detail.starts_with(STORAGE_DETAIL);
+    let told = report.and_then(|report| report.detail).filter(of_storage);
+    let present = cluster.status_detail.as_ref();
+    if !present.is_none_or(of_storage) || present == told.as_ref() {
+        return None;
+    }
+    let what = told.clone().unwrap_or_else(|| "storage is back".to_owned());
+    let mut record = cluster.clone();
+    record.status_detail = told;
+    Some(change(world, stored, &record, &[], &what))
 }
 
 /// The next status of the first member that has one.

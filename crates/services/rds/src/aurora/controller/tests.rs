@@ -4,3 +4,4 @@ mod failover;
 mod lifecycle;
 mod region;
 mod volume;
+mod walk;

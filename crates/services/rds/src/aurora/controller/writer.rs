@@ -12,6 +12,9 @@ use crate::controller::Plan;
 use crate::controller::World;
 use crate::model::{EventCategory, MemberState};
 
+/// Shortest time between two attempts to mount a writer again in place.
+const REMOUNT_PAUSE_MS: u64 = 2_000;
+
 /// The change of writer that is due.
 pub(super) fn plan_writer(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     let cluster = &stored.record;
@@ -40,6 +43,8 @@ pub(super) fn plan_writer(world: &World, stored: &Stored<Cluster>) -> Option<Pla
             let record = next_epoch(world, cluster, &to, reason);
             Some(told(world, stored, &record, &message, &to, reason))
         }
+        // The attempt before may have failed the same way: the next one waits a little.
+        WriterDecision::Remount { .. } if is_under_way(world, cluster) => None,
         WriterDecision::Remount { reason } => {
             let (id, _) = writer(cluster)?;
             let record = next_epoch(world, cluster, id, reason);
@@ -62,6 +67,11 @@ pub(super) fn plan_writer(world: &World, stored: &Stored<Cluster>) -> Option<Pla
             Some(change(world, stored, &record, &told, "no failover"))
         }
     }
+}
+
+fn is_under_way(world: &World, cluster: &Cluster) -> bool {
+    let failover = cluster.failover.as_ref();
+    failover.is_some_and(|f| world.now.millis_since(f.started_at) < REMOUNT_PAUSE_MS)
 }
 
 /// Whether the writer's agent reports that it will not open the volume at the present epoch again.

@@ -44,6 +44,12 @@ pub fn all_stopped(cluster: &Cluster, alive: &BTreeSet<NodeId>) -> bool {
     })
 }
 
+/// Whether every pending change waits for the maintenance window.
+fn nothing_due(cluster: &Cluster) -> bool {
+    let pending = &cluster.pending;
+    pending.port.is_none() && (pending.is_empty() || !pending.apply_now)
+}
+
 /// Decides the cluster's status that follows the present one, if another does. `placed` says whether its volume is.
 #[must_use]
 pub fn decide_cluster_status(
@@ -72,13 +78,11 @@ pub fn decide_cluster_status(
             "Reset master credentials",
             EventCategory::ConfigurationChange,
         ),
-        ClusterStatus::Modifying | ClusterStatus::Renaming if cluster.pending.is_empty() => {
-            Some(Move {
-                to: available,
-                message: None,
-                category: EventCategory::ConfigurationChange,
-            })
-        }
+        ClusterStatus::Modifying | ClusterStatus::Renaming if nothing_due(cluster) => Some(Move {
+            to: available,
+            message: None,
+            category: EventCategory::ConfigurationChange,
+        }),
         ClusterStatus::Stopping if all_stopped(cluster, alive) => moved(
             ClusterStatus::Stopped,
             "DB cluster stopped",
@@ -191,6 +195,19 @@ mod tests {
         assert_eq!(next(&cluster), None);
         cluster.writer = None;
         assert_eq!(next(&cluster), Some(ClusterStatus::Available));
+    }
+
+    #[test]
+    fn what_waits_for_the_window_does_not_keep_a_cluster_modifying() {
+        let mut cluster = cluster(1);
+        cluster.status = ClusterStatus::Modifying;
+        cluster.pending.port = Some(7_000);
+        cluster.pending.new_id = Some("d".into());
+        assert_eq!(next(&cluster), None);
+        cluster.pending.port = None;
+        assert_eq!(next(&cluster), Some(ClusterStatus::Available));
+        cluster.pending.apply_now = true;
+        assert_eq!(next(&cluster), None);
     }
 
     #[test]

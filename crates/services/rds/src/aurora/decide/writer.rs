@@ -69,7 +69,11 @@ pub fn decide_writer(facts: &WriterFacts<'_>) -> WriterDecision {
         return WriterDecision::Stay;
     }
     let Some(writer) = cluster.writer_member() else {
-        return first_writer(facts);
+        return if cluster.order.is_some() {
+            WriterDecision::DropOrder
+        } else {
+            first_writer(facts)
+        };
     };
     let Some(node) = &writer.node else {
         return WriterDecision::Stay;

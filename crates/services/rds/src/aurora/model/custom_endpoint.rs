@@ -66,6 +66,14 @@ impl CustomEndpointMembers {
     }
 
     /// The names that the user listed.
+    #[must_use]
+    pub fn names(&self) -> &BTreeSet<String> {
+        match self {
+            CustomEndpointMembers::Static(names) | CustomEndpointMembers::AllBut(names) => names,
+        }
+    }
+
+    /// The names that the user listed.
     pub fn names_mut(&mut self) -> &mut BTreeSet<String> {
         match self {
             CustomEndpointMembers::Static(names) | CustomEndpointMembers::AllBut(names) => names,

@@ -16,8 +16,8 @@ pub use custom_endpoint::{CustomEndpoint, CustomEndpointKind, CustomEndpointMemb
 pub use member::{ClusterMember, MemberDesired, MemberName, MemberOrder, PendingMemberChanges};
 pub use parameter_group::ClusterParameterGroup;
 pub use report::{
-    AuroraEngineState, AuroraMemberReport, Progress, SegmentHealth, SegmentReport, VolumeReport,
-    WriterReport,
+    AuroraEngineState, AuroraMemberReport, Progress, STORAGE_DETAIL, SegmentHealth, SegmentReport,
+    VolumeReport, WriterReport,
 };
 pub use settings::{ClusterSettings, PendingClusterChanges};
 pub use status::ClusterStatus;

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use quorate_base::Epoch;
 use quorate_volume::protocol::{GroupIndex, Lsn, MembershipEpoch, VolumeEpoch};
 
+/// How a report's detail begins when the volume takes no writes.
+pub const STORAGE_DETAIL: &str = "storage: ";
+
 /// One member as its agent sees it. Key among the node's observations: `aurora/RESOURCE-ID` of the member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuroraMemberReport {
@@ -17,7 +20,8 @@ pub struct AuroraMemberReport {
     pub gave_up: bool,
     /// For a reader: how far its view is behind the writer, in milliseconds; none when unknown.
     pub lag_ms: Option<u64>,
-    /// What is being done, or what is wrong (`storage: …` when the volume takes no writes), in a sentence.
+    /// What is being done, or what is wrong, in a sentence. One of the writer that begins with [`STORAGE_DETAIL`] goes to
+    /// the cluster's detail: such a sentence must not change while what it tells stays.
     pub detail: Option<String>,
 }
 

@@ -47,9 +47,11 @@ pub struct ClusterSettings {
     pub security_groups: Vec<String>,
 }
 
-/// Changes that were accepted and that the controller carries out at once, one kind after the other.
+/// Changes that were accepted and are not in force. A port never waits for the maintenance window.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingClusterChanges {
+    /// Whether the controller carries them out at once rather than in the maintenance window.
+    pub apply_now: bool,
     /// `MasterUserPassword`, as a verifier.
     pub master_verifier: Option<ScramVerifier>,
     /// `Port`: of the cluster endpoint.
@@ -62,6 +64,6 @@ impl PendingClusterChanges {
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == PendingClusterChanges::default()
+        self.master_verifier.is_none() && self.port.is_none() && self.new_id.is_none()
     }
 }

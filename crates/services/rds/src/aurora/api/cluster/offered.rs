@@ -110,7 +110,8 @@ fn check_tables(params: &Params<'_>) -> Result<(), RdsError> {
         return refused(name);
     }
     for (name, item) in LISTS {
-        if !params.structures(name, item).is_empty() || params.texts(name, item).is_some() {
+        let texts = params.texts(name, item).unwrap_or_default();
+        if !params.structures(name, item).is_empty() || !texts.is_empty() {
             return refused(name);
         }
     }

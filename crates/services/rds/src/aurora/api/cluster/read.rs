@@ -26,12 +26,22 @@ pub(super) async fn change(
     context: &Context<'_>,
     decide: impl Fn(&Stored<Cluster>) -> Result<Cluster, RdsError> + Sync,
 ) -> Result<Vec<Element>, RdsError> {
+    change_shown(context, decide, |_| ()).await
+}
+
+/// As [`change`]; `shown` edits what the answer shows of what was written.
+pub(super) async fn change_shown(
+    context: &Context<'_>,
+    decide: impl Fn(&Stored<Cluster>) -> Result<Cluster, RdsError> + Sync,
+    shown: impl Fn(&mut Cluster) + Sync,
+) -> Result<Vec<Element>, RdsError> {
     let name = context.params.required("DBClusterIdentifier")?;
     retry(|| async {
         let stored = find(context, name).await?;
-        let cluster = decide(&stored)?;
+        let mut cluster = decide(&stored)?;
         let txn = records::change(&stored, &cluster);
         context.catalog().commit(txn).await?;
+        shown(&mut cluster);
         Ok(vec![shape::db_cluster(context, &stored.id, &cluster)])
     })
     .await

@@ -11,7 +11,8 @@ use crate::api::instance::create::parameter_group_for;
 use crate::api::instance::{Fleet, check, offered as instance_offered, window};
 use crate::api::{identifier, parameter_group, subnet_group};
 use crate::aurora::AURORA_POSTGRESQL;
-use crate::aurora::api::member::{offered, read};
+use crate::aurora::api::member::offered::{self, Asking};
+use crate::aurora::api::member::read;
 use crate::aurora::api::{capacity, cluster};
 use crate::aurora::model::{
     Cluster, ClusterMember, ClusterStatus, MemberDesired, MemberName, PendingMemberChanges,
@@ -107,7 +108,7 @@ async fn intent(
     let params = &context.params;
     let tags = context.tags()?;
     check_like_cluster(params, cluster)?;
-    offered::check(context)?;
+    offered::check(context, Asking::New)?;
     let settings = &cluster.record.settings;
     instance_offered::check(context, AURORA_POSTGRESQL, &settings.engine_version)?;
     let class = check::class(params.required("DBInstanceClass")?)?;

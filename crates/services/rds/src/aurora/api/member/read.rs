@@ -1,6 +1,6 @@
 //! Finding the member that a request means, and changing it.
 
-use quorate_control::Stored;
+use quorate_control::{Stored, Txn};
 use quorate_wire::xml::Element;
 
 use crate::api::context::{Context, retry};
@@ -46,28 +46,37 @@ pub(super) async fn change(
     context: &Context<'_>,
     decide: impl Fn(&Fleet, &Found<'_>) -> Result<Cluster, RdsError> + Sync,
 ) -> Result<Vec<Element>, RdsError> {
-    let name = context.params.required("DBInstanceIdentifier")?;
-    let id = id_of(context, name);
     retry(|| async {
-        let fleet = Fleet::read(context).await?;
-        let mut members = fleet.members();
-        let (stored, member) = members
-            .find(|(_, other, _)| *other == id)
-            .map(|(cluster, _, member)| (cluster.clone(), member.clone()))
-            .ok_or_else(|| RdsError::InstanceNotFound(name.to_owned()))?;
-        drop(members);
-        let found = Found {
-            id: &id,
-            cluster: &stored,
-            member: &member,
-        };
-        let cluster = decide(&fleet, &found)?;
-        let txn = records::change(&stored, &cluster);
-        context.catalog().commit(txn).await?;
-        let fleet = fleet.with_cluster(&stored.id, cluster.clone());
-        describe(context, &fleet, &stored.id, &id)
+        let decide = |fleet: &Fleet, found: &Found<'_>| Ok((decide(fleet, found)?, Txn::new()));
+        change_once(context, decide).await
     })
     .await
+}
+
+/// One attempt of [`change`], in a transaction that may have more to it.
+pub(super) async fn change_once(
+    context: &Context<'_>,
+    decide: impl Fn(&Fleet, &Found<'_>) -> Result<(Cluster, Txn), RdsError> + Sync,
+) -> Result<Vec<Element>, RdsError> {
+    let name = context.params.required("DBInstanceIdentifier")?;
+    let id = id_of(context, name);
+    let fleet = Fleet::read(context).await?;
+    let mut members = fleet.members();
+    let (stored, member) = members
+        .find(|(_, other, _)| *other == id)
+        .map(|(cluster, _, member)| (cluster.clone(), member.clone()))
+        .ok_or_else(|| RdsError::InstanceNotFound(name.to_owned()))?;
+    drop(members);
+    let found = Found {
+        id: &id,
+        cluster: &stored,
+        member: &member,
+    };
+    let (cluster, txn) = decide(&fleet, &found)?;
+    let txn = records::change_in(txn, &stored, &cluster);
+    context.catalog().commit(txn).await?;
+    let fleet = fleet.with_cluster(&stored.id, cluster.clone());
+    describe(context, &fleet, &stored.id, &id)
 }
 
 /// One member as the API shows it.

@@ -106,7 +106,7 @@ async fn clusters_are_found_by_name_arn_and_filter() {
         found.join(" ")
     };
     let resource_id = world.cluster("two").await.record.resource_id;
-    let arn = "arn:aws:rds:us-east-1:000000000000:cluster:two";
+    let arn = "arn:aws:rds:us-east-1:123456789012:cluster:two";
     assert_eq!(shown("").await, "one two");
     assert_eq!(shown("&DBClusterIdentifier=TWO").await, "two");
     assert_eq!(shown(&format!("&DBClusterIdentifier={arn}")).await, "two");

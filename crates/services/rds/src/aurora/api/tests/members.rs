@@ -62,7 +62,7 @@ async fn instances_and_members_share_one_namespace_and_one_list() {
     };
     assert_eq!(shown(&filter("db-cluster-id", "orders")).await, "a c");
     assert_eq!(shown(&filter("engine", "postgres")).await, "b");
-    let arn = "arn:aws:rds:us-east-1:000000000000:cluster:orders";
+    let arn = "arn:aws:rds:us-east-1:123456789012:cluster:orders";
     assert_eq!(shown(&filter("db-cluster-id", arn)).await, "a c");
 
     let ordinary = world.refused(&format!("{}a", world::CREATE)).await;
@@ -85,6 +85,7 @@ async fn what_belongs_to_the_cluster_is_refused_of_a_member() {
         ("&AllocatedStorage=20", "InvalidParameterCombination"),
         ("&MasterUsername=app", "InvalidParameterCombination"),
         ("&MultiAZ=true", "InvalidParameterCombination"),
+        ("&StorageType=gp3", "InvalidParameterCombination"),
         ("&EngineVersion=16.9", "InvalidParameterCombination"),
         ("&StorageEncrypted=true", "InvalidParameterCombination"),
         ("&PromotionTier=16", "InvalidParameterValue"),
@@ -126,7 +127,7 @@ async fn clients_may_say_what_is_so_anyway() {
     world.cluster_with("orders", &[]).await;
     world
         .ok(&format!(
-            "{MEMBER}orders&DBInstanceIdentifier=x&MultiAZ=false&MonitoringInterval=0&EngineVersion=15&StorageEncrypted=false"
+            "{MEMBER}orders&DBInstanceIdentifier=x&StorageType=aurora&MultiAZ=false&MonitoringInterval=0&EngineVersion=15&StorageEncrypted=false"
         ))
         .await;
 }
@@ -162,6 +163,11 @@ async fn a_stopped_cluster_neither_gains_nor_loses_members() {
         let (_, code, _) = world.refused(&call).await;
         assert_eq!(code, "InvalidDBClusterStateFault");
     }
+    let replica =
+        "Action=CreateDBInstanceReadReplica&SourceDBInstanceIdentifier=a&DBInstanceIdentifier=r";
+    let (_, code, message) = world.refused(replica).await;
+    assert_eq!(code, "InvalidDBInstanceState");
+    assert!(message.contains("member of a DB cluster"), "{message}");
     let (_, code, message) = world
         .refused("Action=StopDBInstance&DBInstanceIdentifier=a")
         .await;

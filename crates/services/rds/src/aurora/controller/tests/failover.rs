@@ -119,3 +119,49 @@ async fn endpoints_lead_away_from_a_reader_that_is_silent_and_it_moves_when_it_s
     let readers = region.endpoint("rds-cluster-ro:c").unwrap();
     assert_eq!(readers.targets, [address(2), address(3)]);
 }
+
+#[tokio::test]
+async fn an_ordered_failover_whose_target_is_lost_is_dropped() {
+    let mut region = Region::running(2).await;
+    region
+        .change(|cluster| {
+            cluster.status = ClusterStatus::FailingOver;
+            cluster.order = Some(ClusterOrder::Failover { to: None });
+        })
+        .await;
+    region.lose("b-1", 0);
+    region.decide().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(
+        (cluster.writer.as_deref(), cluster.epoch),
+        (Some("m1"), Epoch(1))
+    );
+    assert_eq!(cluster.status, ClusterStatus::Available);
+    assert!(region.told().iter().any(|m| m.contains("failover failed")));
+}
+
+#[tokio::test]
+async fn attempts_to_mount_again_have_a_pause_between_them() {
+    let mut region = Region::running(1).await;
+    region.gave_up.insert("m1".into(), Epoch(1));
+    region.decide().await;
+    region.gave_up.insert("m1".into(), Epoch(2));
+    assert!(region.decide().await.is_empty());
+    region
+        .change(|cluster| cluster.failover.as_mut().unwrap().started_at.0 -= 2_000)
+        .await;
+    region.decide().await;
+    assert_eq!(region.cluster().await.record.epoch, Epoch(3));
+}
+
+#[tokio::test]
+async fn storage_that_takes_no_writes_is_told_while_it_does_not() {
+    let mut region = Region::running(2).await;
+    let detail = Some("storage: no write quorum".to_owned());
+    region.detail.clone_from(&detail);
+    region.decide().await;
+    assert_eq!(region.cluster().await.record.status_detail, detail);
+    region.detail = None;
+    region.decide().await;
+    assert_eq!(region.cluster().await.record.status_detail, None);
+}

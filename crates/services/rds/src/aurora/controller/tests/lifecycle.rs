@@ -146,7 +146,10 @@ async fn a_new_password_is_in_force_when_the_writer_has_it() {
     let region = Region::running(1).await;
     let verifier = ScramVerifier::of("another99");
     region
-        .change(|cluster| cluster.pending.master_verifier = Some(verifier.clone()))
+        .change(|cluster| {
+            cluster.pending.master_verifier = Some(verifier.clone());
+            cluster.pending.apply_now = true;
+        })
         .await;
     region.decide().await;
     let resetting = region.cluster().await.record;
@@ -161,7 +164,10 @@ async fn a_new_password_is_in_force_when_the_writer_has_it() {
 async fn a_renamed_cluster_keeps_its_members_and_moves_its_endpoints() {
     let region = Region::running(1).await;
     region
-        .change(|cluster| cluster.pending.new_id = Some("d".into()))
+        .change(|cluster| {
+            cluster.pending.new_id = Some("d".into());
+            cluster.pending.apply_now = true;
+        })
         .await;
     region.settle().await;
     assert_eq!(region.cluster().await.id, "d");

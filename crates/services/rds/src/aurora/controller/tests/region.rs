@@ -33,6 +33,8 @@ pub(super) struct Region {
     pub(super) away: BTreeMap<NodeId, UnixMillis>,
     /// Members whose engine ended for good at an epoch.
     pub(super) gave_up: BTreeMap<String, Epoch>,
+    /// What every member's agent says is wrong.
+    pub(super) detail: Option<String>,
     /// Copies of group 0 that are not filled.
     pub(super) filling: BTreeSet<u32>,
 }
@@ -77,6 +79,7 @@ impl Region {
             catalog,
             away: BTreeMap::new(),
             gave_up: BTreeMap::new(),
+            detail: None,
             filling: BTreeSet::new(),
         }
     }
@@ -160,7 +163,7 @@ impl Region {
             epoch: self.gave_up.get(id).copied().unwrap_or(cluster.epoch),
             gave_up: self.gave_up.contains_key(id),
             lag_ms: None,
-            detail: None,
+            detail: self.detail.clone(),
         }
     }
 
@@ -248,9 +251,15 @@ impl Region {
         true
     }
 
-    fn agent_acts(&self, cluster: &Cluster, id: &str, member: &ClusterMember) -> Option<Cluster> {
+    /// What the agent of a member writes next, if anything.
+    pub(super) fn agent_acts(
+        &self,
+        cluster: &Cluster,
+        id: &str,
+        member: &ClusterMember,
+    ) -> Option<Cluster> {
         let node = member.node.as_ref()?;
-        if self.away.contains_key(node) || self.gave_up.get(id) == Some(&cluster.epoch) {
+        if self.away.contains_key(node) {
             return None;
         }
         let at = At {
@@ -264,6 +273,9 @@ impl Region {
         }
         if cluster.desired != Desired::Running {
             return records::member_stopped(cluster, &at);
+        }
+        if self.gave_up.get(id) == Some(&cluster.epoch) {
+            return None;
         }
         let runs = cluster.runs(member) && (!cluster.is_writer(id) || cluster.is_serving());
         if runs {

@@ -105,6 +105,8 @@ fn an_ordered_failover_goes_to_its_target_or_is_dropped() {
     assert_eq!(decide(&cluster, "ab", false), WriterDecision::DropOrder);
     cluster.order = order(Some("m1"));
     assert_eq!(decide(&cluster, "abc", false), WriterDecision::DropOrder);
+    cluster.writer = None;
+    assert_eq!(decide(&cluster, "abc", false), WriterDecision::DropOrder);
 }
 
 #[test]

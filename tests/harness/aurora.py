@@ -1,0 +1,132 @@
+"""Aurora clusters: making them, asking how they are, and who does what."""
+
+import subprocess
+
+from .aws import MASTER, PASSWORD, client
+from .database import Database
+from .poll import until
+
+AVAILABLE_S = 120
+CLASS = "db.r6g.large"
+
+
+class Clusters:
+    """The clusters of one region."""
+
+    def __init__(self, region):
+        self.region = region
+        self.api = client(region)
+
+    def create(self, cluster, members=1, **more):
+        """Makes a cluster with so many instances, and waits until all are available."""
+        arguments = {
+            "DBClusterIdentifier": cluster,
+            "Engine": "aurora-postgresql",
+            "MasterUsername": MASTER,
+            "MasterUserPassword": PASSWORD,
+            "DatabaseName": "shop",
+            **more,
+        }
+        self.api.create_db_cluster(**arguments)
+        for number in range(1, members + 1):
+            self.add(cluster, f"{cluster}-{number}", wait=False)
+        for number in range(1, members + 1):
+            self.wait_instance(f"{cluster}-{number}")
+        return self.wait(cluster, lambda found: found["Status"] == "available", "available")
+
+    def add(self, cluster, instance, wait=True, **more):
+        """Adds an instance to a cluster."""
+        arguments = {
+            "DBInstanceIdentifier": instance,
+            "DBClusterIdentifier": cluster,
+            "Engine": "aurora-postgresql",
+            "DBInstanceClass": CLASS,
+            **more,
+        }
+        self.api.create_db_instance(**arguments)
+        if wait:
+            self.wait_instance(instance)
+
+    def describe(self, cluster):
+        return self.api.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
+
+    def instance(self, instance):
+        return self.api.describe_db_instances(DBInstanceIdentifier=instance)["DBInstances"][0]
+
+    def wait(self, cluster, condition, what, within=AVAILABLE_S):
+        """The description, once `condition` holds for it."""
+
+        def found():
+            described = self.describe(cluster)
+            return described if condition(described) else None
+
+        return until(found, within, f"{cluster}: {what}", pause=0.1)
+
+    def wait_instance(self, instance, status="available", within=AVAILABLE_S):
+        def there():
+            return self.instance(instance)["DBInstanceStatus"] == status
+
+        return until(there, within, f"{instance} is {status}", pause=0.1)
+
+    def writer(self, cluster):
+        """The writer's identifier."""
+        members = self.describe(cluster)["DBClusterMembers"]
+        return next(found["DBInstanceIdentifier"] for found in members if found["IsClusterWriter"])
+
+    def readers(self, cluster):
+        members = self.describe(cluster)["DBClusterMembers"]
+        return sorted(found["DBInstanceIdentifier"] for found in members if not found["IsClusterWriter"])
+
+    def wait_writer(self, cluster, instance, within=AVAILABLE_S):
+        """Until this instance writes and the cluster is available."""
+
+        def writes(found):
+            members = found["DBClusterMembers"]
+            return found["Status"] == "available" and any(
+                m["IsClusterWriter"] and m["DBInstanceIdentifier"] == instance for m in members
+            )
+
+        return self.wait(cluster, writes, f"{instance} writes", within)
+
+    def zone(self, instance):
+        return self.instance(instance)["AvailabilityZone"]
+
+    def events(self, cluster):
+        found = self.api.describe_events(SourceIdentifier=cluster, SourceType="db-cluster", Duration=60)
+        return [event["Message"] for event in found["Events"]]
+
+    def database(self, cluster, reader=False):
+        """The cluster's endpoint, or the one of its readers."""
+        described = self.describe(cluster)
+        address = described["ReaderEndpoint" if reader else "Endpoint"]
+        return ClusterDatabase(self.region, cluster, address, described, reader)
+
+    def of_instance(self, instance):
+        """One instance's own endpoint."""
+        return Database(self.region, self.instance(instance))
+
+
+class ClusterDatabase(Database):
+    """One of a cluster's endpoints."""
+
+    def __init__(self, region, cluster, address, described, reader):
+        port = described["Port"]
+        if reader:
+            # AWS gives both endpoints one port; two endpoints of one address cannot have that here.
+            address, _, own = address.partition(":")
+            port = int(own) if own else port
+        endpoint = {"Address": address, "Port": port}
+        super().__init__(region, {"DBInstanceIdentifier": cluster, "Endpoint": endpoint})
+
+
+def mounts(region):
+    """What of a region's folder is mounted at the moment."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        places = [line.split()[4] for line in file]
+    return [place for place in places if place.startswith(str(region.folder))]
+
+
+def unmount_all(region):
+    """Takes away what processes left mounted that were killed."""
+    for place in reversed(mounts(region)):
+        subprocess.run(["umount", "--lazy", place], check=False)
