@@ -134,6 +134,12 @@ impl View {
         }
     }
 
+    /// Pages of a protection group.
+    #[must_use]
+    pub fn pages_per_group(&self) -> u64 {
+        self.reading.pages_per_group()
+    }
+
     /// The protection groups that the view has.
     #[must_use]
     pub fn groups(&self) -> Vec<GroupIndex> {

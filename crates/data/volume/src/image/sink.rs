@@ -51,6 +51,12 @@ impl PageSink {
         Ok(sink)
     }
 
+    /// Bytes of a page.
+    #[must_use]
+    pub fn page_bytes(&self) -> usize {
+        self.volume.page_bytes()
+    }
+
     /// Adds a whole page.
     ///
     /// # Errors

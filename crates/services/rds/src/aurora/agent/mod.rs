@@ -12,6 +12,7 @@ mod reader;
 mod run;
 mod settings;
 mod steps;
+mod transfer;
 mod volumes;
 mod writer;
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aurora::agent::driver::drive;
 use crate::aurora::agent::host::AuroraHost;
 use crate::aurora::agent::member::Member;
-use crate::aurora::agent::volumes;
+use crate::aurora::agent::{transfer, volumes};
 use crate::aurora::model::Cluster;
 
 /// Longest time between two looks at the catalog.
@@ -25,6 +25,7 @@ pub async fn run_agent(host: Arc<AuroraHost>, stop: CancellationToken) {
         tokio::spawn(host.segments.clone().run_gossip()),
         tokio::spawn(host.segments.clone().run_upkeep()),
         tokio::spawn(volumes::run(host.clone())),
+        tokio::spawn(transfer::run(host.clone())),
     ];
     let mut driving: BTreeMap<String, JoinHandle<()>> = BTreeMap::new();
     let mut bell = host.base.catalog.view().subscribe();
