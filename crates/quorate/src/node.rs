@@ -42,7 +42,7 @@ pub(crate) struct Own {
     pub(crate) identity: Identity,
     pub(crate) info: NodeInfo,
     voters: Vec<Voter>,
-    caller: Arc<Caller>,
+    pub(crate) caller: Arc<Caller>,
 }
 
 impl Own {
