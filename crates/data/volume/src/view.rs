@@ -153,6 +153,10 @@ impl Pages for View {
         Ok(read.expect("as many pages as were asked for"))
     }
 
+    fn read_many(&self, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
+        self.read_pages(pages)
+    }
+
     fn write(&self, _: Vec<PageWrite>, _: Point) -> Result<Lsn, PagesError> {
         Err(PagesError::ReadOnly)
     }

@@ -35,6 +35,7 @@ pub struct Writer {
     history: History,
     pages_per_group: u64,
     next: Lsn,
+    last: Lsn,
     vcl: Lsn,
     vdl: Lsn,
     groups: BTreeMap<GroupIndex, Group>,
@@ -90,6 +91,7 @@ impl Writer {
             epoch: cut.epoch,
             pages_per_group,
             next: cut.start,
+            last: cut.at,
             vcl: cut.at,
             vdl: cut.at,
             groups: groups.collect(),
@@ -123,10 +125,16 @@ impl Writer {
         self.vcl
     }
 
-    /// The last LSN that was handed out.
+    /// The last record; before the first one of this writer, what its recovery kept.
     #[must_use]
     pub fn last(&self) -> Lsn {
-        Lsn(self.next.0 - 1)
+        self.last
+    }
+
+    /// The LSN that is handed out next.
+    #[must_use]
+    pub fn next(&self) -> Lsn {
+        self.next
     }
 
     /// The group that holds a page.
@@ -169,6 +177,7 @@ impl Writer {
             consistency_point,
         };
         self.next = self.next.next();
+        self.last = header.lsn;
         group.last = header.lsn;
         group.above_tail.push_back(header.lsn);
         self.incomplete
@@ -374,6 +383,18 @@ mod tests {
         assert_eq!(writer.vdl(), Lsn(0));
         assert!(writer.reached(GroupIndex(0), 3, Lsn(1)));
         assert_eq!(writer.vdl(), Lsn(1));
+    }
+
+    #[test]
+    fn a_writer_that_has_written_nothing_waits_for_nothing() {
+        let history = History::default().with(Cut {
+            epoch: VolumeEpoch(2),
+            at: Lsn(7),
+            start: Lsn(2_000_000),
+        });
+        let writer = Writer::recovered(history, 10, BTreeMap::new());
+        assert_eq!((writer.last(), writer.vdl()), (Lsn(7), Lsn(7)));
+        assert_eq!(writer.next(), Lsn(2_000_000));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod layout;
 mod look;
 mod member;
 mod mount;
+mod opened;
 mod reader;
 mod run;
 mod settings;
@@ -16,4 +17,4 @@ mod volumes;
 mod writer;
 
 pub use host::{AuroraConfig, AuroraHost};
-pub use run::run_agent;
+pub use run::{run_agent, run_segments};

@@ -14,6 +14,7 @@ use crate::aurora::model::{
     Progress, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
 };
 use crate::aurora::mount::MountOrder;
+use crate::aurora::records;
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -57,9 +58,8 @@ async fn arrange(host: &AuroraHost) -> Result<BTreeSet<VolumeId>, CatalogError> 
     }
     for stored in stored {
         let wanted = wanted_groups(host, &VolumeId(stored.id.clone()));
-        if wanted.is_some_and(|wanted| wanted > stored.record.wanted_groups) {
-            let mut record = stored.record.clone();
-            record.wanted_groups = wanted.unwrap_or(record.wanted_groups);
+        let grown = wanted.and_then(|wanted| records::volume_wants(&stored.record, wanted));
+        if let Some(record) = grown {
             let txn = Txn::new().replace(&stored, &record);
             match host.base.catalog.commit(txn).await {
                 // The next look decides anew.

@@ -10,7 +10,7 @@ use quorate_engines::postgres::{
 use crate::agent::driver::{Progress, StepError};
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
-use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
+use crate::aurora::model::{AuroraEngineState, AuroraMemberReport, STORAGE_DETAIL};
 use crate::aurora::records;
 use crate::model::ParametersApplied;
 
@@ -104,7 +104,7 @@ impl Member {
         let group = stuck?;
         let group = group.group;
         Some(format!(
-            "storage: fewer than four segments of protection group {group} answer"
+            "{STORAGE_DETAIL}fewer than four segments of protection group {group} answer"
         ))
     }
 
