@@ -60,7 +60,7 @@ impl World {
         }
         if kept {
             stage.counts.replaced += 1;
-        } else if stage.chance.percent(6) && stage.catalog.go_back(group) {
+        } else if stage.chance.percent(if stage.is_quiet { 20 } else { 6 }) && stage.catalog.go_back(group) {
             stage.counts.taken_back += 1;
         } else {
             return;

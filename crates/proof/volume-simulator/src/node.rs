@@ -150,8 +150,10 @@ impl Node {
                 disk.synced(entry);
             }
         }
-        while let Some((_, to, answer)) = self.waiting.pop_front_if(|(need, ..)| *need <= up_to) {
-            self.let_out(to, answer, out);
+        while self.waiting.front().is_some_and(|(need, ..)| *need <= up_to) {
+            if let Some((_, to, answer)) = self.waiting.pop_front() {
+                self.let_out(to, answer, out);
+            }
         }
     }
 

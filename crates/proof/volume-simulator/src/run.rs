@@ -127,6 +127,9 @@ impl World {
             Some(writer) => format!("host {writer} writes"),
             None => "nobody writes".to_owned(),
         };
+        for session in self.hosts.iter().filter_map(|host| host.session()) {
+            why += &format!("\n{}", session.told());
+        }
         for (place, node) in &self.stage.places {
             if let Some(copy) = self.nodes[*node].copies.get(place) {
                 let (segment, state) = (&copy.segment, copy.segment.state());

@@ -67,6 +67,26 @@ impl Session {
         self.quiet_units >= QUIET_UNITS && self.writer.vdl() == self.writer.last()
     }
 
+    /// Where it stands, for whoever wonders why nothing goes on.
+    pub(crate) fn told(&self) -> String {
+        let writer = &self.writer;
+        let reach = |group, copy| format!(" {copy}: {}", writer.reach_of(group, copy));
+        let group = |group| {
+            let copies = writer.membership(group).into_iter();
+            let copies = copies.flat_map(|membership| membership.copies());
+            let reaches: String = copies.map(|copy| reach(group, copy)).collect();
+            format!("group {group}{reaches}; ")
+        };
+        let groups: String = writer.groups().map(group).collect();
+        format!(
+            "epoch {}: VDL {} VCL {} last {}, {groups}",
+            writer.epoch(),
+            writer.vdl(),
+            writer.vcl(),
+            writer.last()
+        )
+    }
+
     pub(crate) fn tick(&mut self, stage: &mut Stage) {
         if stage.is_quiet || stage.chance.percent(60) {
             self.look_at_memberships(stage);

@@ -65,3 +65,102 @@ fn caught(rules: Rules, seeds: u64, expected: impl Fn(&Breach) -> bool) {
     assert!(seen.is_some(), "not seen in {seeds} seeds: {rules:?}");
     eprintln!("seen in seed {seen:?}");
 }
+
+fn is_lost(breach: &Breach) -> bool {
+    matches!(breach, Breach::Lost { .. } | Breach::Line(_))
+}
+
+#[test]
+fn a_writer_that_acknowledges_at_three_copies_is_caught() {
+    let rules = Rules {
+        acknowledges_at_three: true,
+        ..Rules::default()
+    };
+    caught(rules, 200, is_lost);
+}
+
+#[test]
+fn answers_that_do_not_wait_for_the_disk_are_caught() {
+    let rules = Rules {
+        answers_before_sync: true,
+        ..Rules::default()
+    };
+    caught(rules, 300, is_lost);
+    caught(rules, 300, |breach| matches!(breach, Breach::Copy(_)));
+}
+
+#[test]
+fn a_writer_that_does_not_wait_for_its_history_is_caught() {
+    let rules = Rules {
+        writes_before_adoption: true,
+        ..Rules::default()
+    };
+    caught(rules, 300, is_lost);
+}
+
+#[test]
+fn void_records_that_stay_are_caught() {
+    let rules = Rules {
+        keeps_void_records: true,
+        ..Rules::default()
+    };
+    caught(rules, 100, |breach| matches!(breach, Breach::WrongPage(_)));
+}
+
+#[test]
+fn promises_that_are_not_written_down_are_caught() {
+    let rules = Rules {
+        forgets_state: true,
+        ..Rules::default()
+    };
+    caught(rules, 100, |breach| matches!(breach, Breach::Copy(_)));
+}
+
+#[test]
+fn pages_without_what_was_complete_are_caught() {
+    let rules = Rules {
+        pages_without_state: true,
+        ..Rules::default()
+    };
+    caught(rules, 100, |breach| matches!(breach, Breach::Copy(_)));
+}
+
+#[test]
+fn a_page_read_above_its_group_s_tail_is_caught() {
+    let rules = Rules {
+        reads_above_tail: true,
+        ..Rules::default()
+    };
+    caught(rules, 1000, |breach| matches!(breach, Breach::WrongPage(_)));
+}
+
+#[test]
+fn a_copy_that_goes_before_its_successor_is_filled_is_caught() {
+    let rules = Rules {
+        settles_unfilled: true,
+        ..Rules::default()
+    };
+    caught(rules, 1000, is_lost);
+}
+
+/// Where the quorums end: four that sealed meet four that wrote in two.
+#[test]
+fn two_copies_that_lost_what_they_had_synced_are_too_many() {
+    let rules = Rules {
+        damages_two: true,
+        ..Rules::default()
+    };
+    caught(rules, 3000, is_lost);
+}
+
+/// A copy that came back with more than its writer knew did not count, and VDL stood still.
+#[test]
+fn a_copy_counts_that_restarts_before_its_answer_has_left() {
+    assert_eq!(run(995).breaches, []);
+}
+
+/// A copy that took a history from a peer went on asking for records that the history had made void.
+#[test]
+fn a_copy_does_not_look_for_what_became_void() {
+    assert_eq!(run(4659).breaches, []);
+}

@@ -55,7 +55,7 @@ pub struct Segment {
 
 impl Segment {
     /// A segment as its store found it: the state last written, the LSN up to which pages have everything, and the headers
-    /// above it.
+    /// above it. Headers below it, or void, are left out: a store may be behind with dropping them.
     #[must_use]
     pub fn found(
         state: SegmentState,
@@ -71,7 +71,7 @@ impl Segment {
             scl: base,
         };
         for header in headers {
-            segment.hold(header);
+            segment.take(header);
         }
         segment
     }
@@ -154,7 +154,7 @@ impl Segment {
         self.listen(message.speaker)?;
         let mut stored = self.agree(message.speaker);
         self.take_over(&message.history, &mut stored);
-        self.tail = message.tail;
+        self.tail = self.tail.max(message.tail);
         Ok(stored)
     }
 
@@ -206,7 +206,8 @@ impl Segment {
     }
 
     /// Pages hold everything up to `base`: headers at or below it are forgotten. A copy of a peer's pages may bring it above
-    /// the own chain.
+    /// the own chain. The state has to be stored with the pages: a segment that comes back with a base above the VDL that it
+    /// knows cannot say what lies between.
     pub fn rebase(&mut self, base: Lsn) {
         self.base = self.base.max(base);
         self.held = self.held.split_off(&self.base.next());
@@ -262,6 +263,9 @@ impl Segment {
             stored.discard.extend(new.map(|cut| (cut.at, cut.epoch)));
             self.relink();
         }
+        // What the older history knew to exist may be void.
+        let last = self.held.keys().next_back().copied();
+        self.tail = self.state.complete.tail.max(last.unwrap_or_default());
     }
 
     fn learn(&mut self, complete: Complete) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_volume::protocol::{Cut, History, Lsn};
+use quorate_volume::protocol::{Cut, GroupIndex, History, Lsn};
 
 use super::Breach;
 use crate::ledger::Made;
@@ -19,10 +19,12 @@ pub(crate) fn line_is_kept(before: &History, after: &History) -> Result<(), Brea
     Ok(())
 }
 
-/// Every LSN of this history up to its last cut was made, by the writer that the history names, and recovery may end there.
+/// Every LSN of this history up to its last cut was made, by the writer that the history names, after the record before it in
+/// its group; and recovery may end there.
 pub(crate) fn log_is_whole(history: &History, made: &BTreeMap<Lsn, Made>) -> Result<(), Breach> {
     let fail = |why: String| Err(Breach::NotAPrefix(format!("{why} by {history:?}")));
     let cuts = history.cuts();
+    let mut last_of: BTreeMap<GroupIndex, Lsn> = BTreeMap::new();
     for pair in cuts.windows(2) {
         let (Cut { epoch, start, .. }, end) = (pair[0], pair[1].at);
         for lsn in start.0..=end.0 {
@@ -31,7 +33,12 @@ pub(crate) fn log_is_whole(history: &History, made: &BTreeMap<Lsn, Made>) -> Res
                 Some(made) if made.record.header.epoch != epoch => {
                     return fail(format!("{lsn} is of another epoch than {epoch}"));
                 }
-                Some(_) => {}
+                Some(made) => {
+                    let last = last_of.insert(made.group, Lsn(lsn)).unwrap_or_default();
+                    if made.record.header.previous != last {
+                        return fail(format!("{lsn} does not follow {last}"));
+                    }
+                }
             }
         }
     }
@@ -47,9 +54,7 @@ pub(crate) fn log_is_whole(history: &History, made: &BTreeMap<Lsn, Made>) -> Res
 
 #[cfg(test)]
 mod tests {
-    use quorate_volume::protocol::{
-        Change, GroupIndex, PageId, Record, RecordHeader, VolumeEpoch,
-    };
+    use quorate_volume::protocol::{Change, PageId, Record, RecordHeader, VolumeEpoch};
 
     use super::*;
 
@@ -97,6 +102,12 @@ mod tests {
         assert!(log_is_whole(&history, &hole).is_err());
         let stranger = BTreeMap::from([made(1, 2, false), made(2, 1, true)]);
         assert!(log_is_whole(&history, &stranger).is_err());
+        let unlinked = BTreeMap::from([made(1, 1, true), made(2, 1, true)]);
+        let unlinked = unlinked.into_iter().map(|(lsn, made)| {
+            let group = GroupIndex(lsn.0 as u32);
+            (lsn, Made { group, ..made })
+        });
+        assert!(log_is_whole(&history, &unlinked.collect()).is_err());
         let inside = BTreeMap::from([made(1, 1, true), made(2, 1, false)]);
         assert!(log_is_whole(&history, &inside).is_err());
     }
