@@ -18,7 +18,9 @@ impl World {
         let group = GroupIndex(self.stage.chance.below(self.stage.groups as usize) as u32);
         let sets = self.stage.catalog.groups.get(&group).map(|m| m.sets.len());
         match sets {
-            Some(1) if !self.stage.is_quiet && self.stage.chance.percent(25) => self.double(group),
+            Some(1) if !self.stage.is_quiet && self.stage.chance.percent(self.double_percent) => {
+                self.double(group);
+            }
             Some(2) => self.settle(group),
             _ => {}
         }

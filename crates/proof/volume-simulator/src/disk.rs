@@ -67,7 +67,9 @@ impl Disk {
         if self.log.is_empty() {
             return false;
         }
-        let hit = chance.below(self.log.len());
+        // Rather what was written last: other copies may lack it.
+        let from_end = if chance.percent(70) { 8 } else { usize::MAX };
+        let hit = self.log.len() - 1 - chance.below(self.log.len().min(from_end));
         if matches!(self.log[hit], Entry::Record(_)) && chance.percent(50) {
             self.log.remove(hit);
         } else {

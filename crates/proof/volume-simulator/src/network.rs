@@ -55,10 +55,10 @@ impl Network {
         (0..times).map(|_| delay()).collect()
     }
 
-    /// Cuts everybody in `one` off from everybody else in `all`, or only what comes from them.
-    pub(crate) fn cut(&mut self, one: &BTreeSet<Endpoint>, all: usize, both_ways: bool) {
+    /// Cuts everybody in `one` off from everybody else below `others`, or only what comes from them.
+    pub(crate) fn cut(&mut self, one: &BTreeSet<Endpoint>, others: usize, both_ways: bool) {
         for inside in one {
-            for outside in (0..all).filter(|outside| !one.contains(outside)) {
+            for outside in (0..others).filter(|outside| !one.contains(outside)) {
                 self.cut.insert((*inside, outside));
                 if both_ways {
                     self.cut.insert((outside, *inside));

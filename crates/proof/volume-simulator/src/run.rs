@@ -8,7 +8,7 @@ use crate::stage::Counts;
 use crate::world::World;
 
 /// How long faults go on, in simulated ms.
-const FAULTS_MS: u64 = 1_500;
+const FAULTS_MS: u64 = 2_000;
 /// How long the volume may take to come right afterwards.
 const QUIET_MS: u64 = 4_000;
 

@@ -41,6 +41,11 @@ pub(crate) enum Event {
     Control,
     Fault,
     Heal,
+    /// The nodes that were cut off are back, others are cut off, and another host opens.
+    Swap {
+        cut: BTreeSet<usize>,
+        damaged: Vec<usize>,
+    },
 }
 
 #[derive(Debug)]
@@ -56,6 +61,10 @@ pub(crate) struct World {
     next_view: u64,
     pull_records_max: usize,
     fault_gap_ms: u64,
+    /// How often a copy that lacks something asks for it when its node looks.
+    pull_percent: u64,
+    pub(crate) double_percent: u64,
+    pub(crate) swap_percent: u64,
     pub(crate) hash: u64,
 }
 
@@ -65,10 +74,16 @@ impl World {
         let groups = chance.between(1, 3) as u32;
         let nodes = [3, 6, 6, 9][chance.below(4)];
         let network = Network::of_seed(&mut chance);
-        let nodes = (0..nodes).map(|node| Node::new(node % 3, chance.between(1, 4)));
+        let nodes = (0..nodes).map(|node| {
+            let slowest = if chance.percent(20) { 60 } else { 4 };
+            Node::new(node % 3, chance.between(1, slowest))
+        });
         let nodes = nodes.collect();
         let pull_records_max = chance.between(2, 30) as usize;
         let fault_gap_ms = chance.between(30, 200);
+        let double_percent = [3, 10, 25, 80][chance.below(4)];
+        let swap_percent = [0, 5, 20, 70][chance.below(4)];
+        let pull_percent = [3, 10, 40, 100][chance.below(4)];
         let stage = Stage {
             now: 0,
             rules,
@@ -99,6 +114,9 @@ impl World {
             next_view: 0,
             pull_records_max,
             fault_gap_ms,
+            pull_percent,
+            double_percent,
+            swap_percent,
             hash: 0xcbf2_9ce4_8422_2325,
         };
         world.populate();
@@ -129,6 +147,11 @@ impl World {
 
     pub(crate) fn endpoints(&self) -> usize {
         self.nodes.len() + HOSTS + READERS
+    }
+
+    /// Nodes and hosts: readers come after them.
+    pub(crate) fn without_readers(&self) -> usize {
+        self.nodes.len() + HOSTS
     }
 
     pub(crate) fn host_endpoint(&self, host: usize) -> Endpoint {
@@ -181,6 +204,8 @@ impl World {
                 self.schedule(after, Event::Fault);
             }
             Event::Heal => self.network.heal(),
+            Event::Swap { .. } if self.stage.is_quiet => {}
+            Event::Swap { cut, damaged } => self.swap(&cut, &damaged),
         }
         true
     }
@@ -263,7 +288,12 @@ impl World {
             }
             let lacks = self.nodes[node].copies[&place].segment.lacks_records();
             let peers = self.stage.members(place.group);
-            if !lacks && !self.stage.chance.percent(5) {
+            let asks = match (lacks, self.stage.is_quiet) {
+                (true, true) => 100,
+                (true, false) => self.pull_percent,
+                (false, _) => self.pull_percent / 10,
+            };
+            if !self.stage.chance.percent(asks) {
                 continue;
             }
             let Some(to) = self.stage.chance.pick(&peers).filter(|to| *to != place) else {
