@@ -27,6 +27,13 @@ impl Catalog {
         (self.epoch, self.groups.clone())
     }
 
+    /// The volume grows by a group.
+    pub(crate) fn grow(&mut self) -> GroupIndex {
+        let index = GroupIndex(self.groups.len() as u32);
+        self.groups.insert(index, Membership::first());
+        index
+    }
+
     /// Puts a copy with a number of its own beside a suspect.
     pub(crate) fn double(&mut self, index: GroupIndex, suspect: u32) -> Option<u32> {
         let doubled = self.groups.get(&index)?.doubled(suspect, self.next_copy)?;

@@ -7,22 +7,33 @@ use crate::world::World;
 
 impl World {
     pub(crate) fn control(&mut self) {
+        let changes = self.breaks && !self.stage.is_quiet;
         let stage = &mut self.stage;
         let is_led = self.hosts.iter().any(|host| host.is_last(stage));
-        if !is_led || (!stage.is_quiet && stage.chance.percent(4)) {
+        if !is_led || (changes && stage.chance.percent(4)) {
             let chosen = stage.chance.below(self.hosts.len());
             self.hosts[chosen].open(stage);
             let from = self.host_endpoint(chosen);
             self.flush(from);
         }
-        let group = GroupIndex(self.stage.chance.below(self.stage.groups as usize) as u32);
-        let sets = self.stage.catalog.groups.get(&group).map(|m| m.sets.len());
-        match sets {
-            Some(1) if !self.stage.is_quiet && self.stage.chance.percent(self.double_percent) => {
-                self.double(group);
+        let may_grow = changes && self.stage.groups < self.groups_max;
+        if may_grow && self.stage.chance.percent(self.grow_percent) {
+            self.stage.groups += 1;
+            let group = self.stage.catalog.grow();
+            self.stage.tell(|| format!("group {group} is added"));
+            self.place_group(group);
+        }
+        for group in self.stage.group_indices() {
+            if !self.stage.is_quiet && self.stage.chance.percent(50) {
+                continue;
             }
-            Some(2) => self.settle(group),
-            _ => {}
+            let sets = self.stage.catalog.groups.get(&group).map(|m| m.sets.len());
+            let doubles = changes && self.stage.chance.percent(self.double_percent);
+            match sets {
+                Some(1) if doubles => self.double(group),
+                Some(2) => self.settle(group),
+                _ => {}
+            }
         }
     }
 
@@ -62,7 +73,9 @@ impl World {
         }
         if kept {
             stage.counts.replaced += 1;
-        } else if stage.chance.percent(if stage.is_quiet { 20 } else { 6 }) && stage.catalog.go_back(group) {
+        } else if stage.chance.percent(if stage.is_quiet { 20 } else { 6 })
+            && stage.catalog.go_back(group)
+        {
             stage.counts.taken_back += 1;
         } else {
             return;

@@ -107,7 +107,7 @@ impl Host {
         let Some(session) = self.session() else {
             return false;
         };
-        let confirmed = session.confirmed(group, filled);
-        confirmed.is_some_and(|of| stage.catalog.keep_new(group, session.epoch(), of))
+        let membership = session.lets_go(group, filled);
+        membership.is_some_and(|of| stage.catalog.keep_new(group, session.epoch(), of))
     }
 }

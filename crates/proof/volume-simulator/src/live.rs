@@ -146,7 +146,7 @@ impl Live {
             epoch: read.epoch,
             consistency_point: true,
         };
-        if self.segment.state().history.is_void(&of_view) {
+        if !rules.shows_overruled && self.segment.state().history.is_void(&of_view) {
             return Page::Overruled;
         }
         if !self.segment.reaches(read.need) {

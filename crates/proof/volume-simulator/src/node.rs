@@ -150,7 +150,11 @@ impl Node {
                 disk.synced(entry);
             }
         }
-        while self.waiting.front().is_some_and(|(need, ..)| *need <= up_to) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|(need, ..)| *need <= up_to)
+        {
             if let Some((_, to, answer)) = self.waiting.pop_front() {
                 self.let_out(to, answer, out);
             }

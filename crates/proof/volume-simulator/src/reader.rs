@@ -16,7 +16,7 @@ struct Look {
     answers: BTreeMap<GroupIndex, BTreeMap<u32, Sealed>>,
     /// What was acknowledged before: the view has to show it.
     acknowledged: Lsn,
-    /// Damage before and while it looks: three copies may then miss what four had.
+    /// How many copies were damaged until then; nothing when one of them still is: three copies may then miss what four had.
     damaged: Option<u64>,
     gives_up: u64,
 }
@@ -27,6 +27,8 @@ struct View {
     history: History,
     tails: BTreeMap<GroupIndex, Lsn>,
     of_writer: bool,
+    /// Whether what it shows is promised.
+    is_sure: bool,
     ends: u64,
 }
 
@@ -77,6 +79,7 @@ impl Reader {
             history: writer.history().clone(),
             tails: tails.collect(),
             of_writer: true,
+            is_sure: true,
             ends: stage.now + stage.chance.between(20, 300),
         });
     }
@@ -107,7 +110,7 @@ impl Reader {
         let Role::Viewing(view) = &self.role else {
             return;
         };
-        let pages = stage.pages_per_group * u64::from(stage.groups);
+        let pages = stage.pages_per_group * view.tails.len() as u64;
         let page = PageId(stage.chance.between(0, pages - 1));
         let group = group_of(page, stage.pages_per_group);
         let places = stage.members(group);
@@ -170,6 +173,7 @@ impl Reader {
             history: found.history,
             tails: found.tails,
             of_writer: false,
+            is_sure: was_sound,
             ends: stage.now + stage.chance.between(20, 300),
         });
     }
@@ -179,6 +183,7 @@ impl Reader {
             return;
         };
         match page {
+            Page::Value(_) if !view.is_sure => {}
             Page::Value(value) => {
                 stage.counts.reads += 1;
                 let (history, at) = (view.history.clone(), view.at);

@@ -19,6 +19,10 @@ pub struct Rules {
     pub settles_unfilled: bool,
     /// A page is read as of the volume's LSN instead of its group's last record.
     pub reads_above_tail: bool,
+    /// A writer that is not the last one any more uses groups that were added since.
+    pub uses_groups_of_others: bool,
+    /// A node shows a view what a recovery has cut off.
+    pub shows_overruled: bool,
     /// Two copies of a group may lose synced records at the same time: more than the quorums bear.
     pub damages_two: bool,
 }

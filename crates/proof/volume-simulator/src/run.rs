@@ -147,3 +147,61 @@ impl World {
         why + &format!("\n{:?}", self.stage.catalog)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Network;
+
+    /// A world of six nodes in which nothing breaks by itself.
+    fn sound_world() -> World {
+        let worlds = (1..).map(|seed| World::new(seed, Rules::default(), false));
+        let mut world = worlds
+            .into_iter()
+            .find(|world| world.nodes.len() == 6 && world.stage.groups > 1)
+            .expect("some seed has six nodes");
+        world.breaks = false;
+        world.pull_percent = 50;
+        world.network = Network::default();
+        world
+    }
+
+    fn run_for(world: &mut World, ms: u64) -> Counts {
+        let until = world.stage.now + ms;
+        while world.stage.now < until && world.step() {}
+        assert_eq!(world.stage.breaches, []);
+        world.stage.counts
+    }
+
+    #[test]
+    fn without_a_zone_and_one_more_node_views_go_on_and_writes_wait_for_a_fourth_copy() {
+        let mut world = sound_world();
+        run_for(&mut world, 500);
+        // Nodes 0 and 3 are a zone.
+        for node in [0, 3, 1] {
+            world.nodes[node].crash(&mut world.stage.chance);
+        }
+        let before = run_for(&mut world, 100);
+        let during = run_for(&mut world, 600);
+        assert_eq!(during.acknowledgements, before.acknowledgements);
+        assert!(during.found_views > before.found_views);
+        assert!(during.reads > before.reads + 10);
+        world.nodes[1].restart();
+        let after = run_for(&mut world, 600);
+        assert!(after.acknowledgements > during.acknowledgements + 5);
+    }
+
+    #[test]
+    fn without_a_zone_the_volume_opens_and_writes() {
+        let mut world = sound_world();
+        run_for(&mut world, 500);
+        for node in [0, 3] {
+            world.nodes[node].crash(&mut world.stage.chance);
+        }
+        let before = run_for(&mut world, 100);
+        world.hosts[0].open(&mut world.stage);
+        let after = run_for(&mut world, 1_500);
+        assert!(after.recoveries > before.recoveries);
+        assert!(after.acknowledgements > before.acknowledgements + 5);
+    }
+}

@@ -32,8 +32,6 @@ pub(crate) struct Session {
     /// How far each copy was sent records, and when something was last sent to it.
     sent: BTreeMap<Place, (Lsn, u64)>,
     boots: BTreeMap<Place, u64>,
-    /// Which copies have heard the membership that the writer goes by.
-    heard: BTreeMap<GroupIndex, (MembershipEpoch, BTreeSet<u32>)>,
     refused: BTreeSet<Place>,
     quiet_units: u32,
     /// Records that three copies of each group do not have yet, for a writer that acknowledges too early.
@@ -50,7 +48,6 @@ impl Session {
             keeps,
             sent: BTreeMap::new(),
             boots: BTreeMap::new(),
-            heard: BTreeMap::new(),
             refused: BTreeSet::new(),
             quiet_units: 0,
             early: VecDeque::new(),
@@ -109,7 +106,11 @@ impl Session {
     }
 
     fn look_at_memberships(&mut self, stage: &mut Stage) {
+        let is_last = self.epoch() == stage.catalog.epoch;
         for (group, membership) in stage.catalog.groups.clone() {
+            if !self.writer.has_group(group) && (is_last || stage.rules.uses_groups_of_others) {
+                self.writer.add_group(group, membership.clone());
+            }
             if self.writer.change_membership(group, membership) {
                 self.acknowledge(stage);
             }
@@ -117,10 +118,16 @@ impl Session {
     }
 
     fn write_unit(&mut self, stage: &mut Stage, ends: bool) {
-        let pages = stage.pages_per_group * u64::from(stage.groups);
+        let pages = stage.pages_per_group * self.writer.groups().count() as u64;
+        // Some units go to the last group alone: that is where room was added.
+        let first = if stage.chance.percent(25) {
+            pages - stage.pages_per_group
+        } else {
+            0
+        };
         let records = stage.chance.between(1, 5);
         for index in 1..=records {
-            let page = PageId(stage.chance.between(0, pages - 1));
+            let page = PageId(stage.chance.between(first, pages - 1));
             let stamp = stage.counts.records + 1;
             let bytes = Bytes::copy_from_slice(&stamp.to_be_bytes()[4..]);
             let change = match stage.chance.below(12) {
@@ -247,14 +254,6 @@ impl Session {
             *known = reached.boot;
             self.writer.fell_back(group, copy, scl);
         }
-        let speaker = self.writer.speaker(group);
-        if let Some(speaker) = speaker.filter(|own| own.membership == reached.speaker.membership) {
-            let (of, copies) = self.heard.entry(group).or_default();
-            if *of != speaker.membership {
-                (*of, *copies) = (speaker.membership, BTreeSet::new());
-            }
-            copies.insert(copy);
-        }
         self.early_reached.insert(reached.from, scl);
         if self.writer.reached(group, copy, scl) && !stage.rules.acknowledges_at_three {
             self.acknowledge(stage);
@@ -282,12 +281,14 @@ impl Session {
         }
     }
 
-    /// The membership of a group that a write quorum has heard of, when its replaced copy may go.
-    pub(crate) fn confirmed(&self, group: GroupIndex, must_be_filled: bool) -> Option<MembershipEpoch> {
+    /// The membership that the writer goes by, when the group's replaced copy may go.
+    pub(crate) fn lets_go(
+        &self,
+        group: GroupIndex,
+        must_be_filled: bool,
+    ) -> Option<MembershipEpoch> {
         let membership = self.writer.membership(group)?;
-        let (of, copies) = self.heard.get(&group)?;
-        let is_heard = *of == membership.epoch && membership.is_write_quorum(copies);
-        let may_go = !must_be_filled || (is_heard && self.writer.is_filled(group));
+        let may_go = !must_be_filled || self.writer.is_filled(group);
         may_go.then_some(membership.epoch)
     }
 }

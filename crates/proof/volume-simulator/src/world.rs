@@ -62,9 +62,13 @@ pub(crate) struct World {
     pull_records_max: usize,
     fault_gap_ms: u64,
     /// How often a copy that lacks something asks for it when its node looks.
-    pull_percent: u64,
+    pub(crate) pull_percent: u64,
     pub(crate) double_percent: u64,
     pub(crate) swap_percent: u64,
+    pub(crate) grow_percent: u64,
+    pub(crate) groups_max: u32,
+    /// Whether anything breaks by itself.
+    pub(crate) breaks: bool,
     pub(crate) hash: u64,
 }
 
@@ -117,20 +121,32 @@ impl World {
             pull_percent,
             double_percent,
             swap_percent,
+            grow_percent: 2,
+            groups_max: 4,
+            breaks: true,
             hash: 0xcbf2_9ce4_8422_2325,
         };
+        world.shape();
         world.populate();
         world
     }
 
+    /// Some rules show in few worlds only: those are made more often.
+    fn shape(&mut self) {
+        let rules = self.stage.rules;
+        if rules.settles_unfilled {
+            (self.pull_percent, self.double_percent) = (3, 80);
+            self.swap_percent = self.swap_percent.max(20);
+        }
+        if rules.uses_groups_of_others {
+            (self.grow_percent, self.groups_max) = (30, 12);
+            self.swap_percent = 0;
+        }
+    }
+
     fn populate(&mut self) {
         for group in self.stage.group_indices() {
-            for copy in 0..6 {
-                let place = Place { group, copy };
-                let node = copy as usize % self.nodes.len();
-                self.stage.places.insert(place, node);
-                self.nodes[node].place(place);
-            }
+            self.place_group(group);
         }
         for node in 0..self.nodes.len() {
             self.schedule(5 + node as u64, Event::NodeTick(node));
@@ -143,6 +159,16 @@ impl World {
         }
         self.schedule(1, Event::Control);
         self.schedule(100, Event::Fault);
+    }
+
+    /// Six copies, two in each zone.
+    pub(crate) fn place_group(&mut self, group: GroupIndex) {
+        for copy in 0..6 {
+            let place = Place { group, copy };
+            let node = copy as usize % self.nodes.len();
+            self.stage.places.insert(place, node);
+            self.nodes[node].place(place);
+        }
     }
 
     pub(crate) fn endpoints(&self) -> usize {
@@ -197,7 +223,7 @@ impl World {
                 self.control();
                 self.schedule(40, Event::Control);
             }
-            Event::Fault if self.stage.is_quiet => {}
+            Event::Fault if self.stage.is_quiet || !self.breaks => {}
             Event::Fault => {
                 self.fault();
                 let after = self.stage.chance.between(5, 2 * self.fault_gap_ms);
@@ -219,7 +245,8 @@ impl World {
             if !node.up {
                 return;
             }
-            let copies = matches!(&*body, Body::Pulled { followers, .. } if followers.pages.is_some());
+            let copies =
+                matches!(&*body, Body::Pulled { followers, .. } if followers.pages.is_some());
             self.stage.counts.copied += u64::from(copies);
             let rules = self.stage.rules;
             let out = &mut self.stage.out;

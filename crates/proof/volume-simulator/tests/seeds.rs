@@ -21,7 +21,10 @@ fn one_seed() {
     if number("SEED").is_some() {
         eprintln!("{}", ran.story.join("\n"));
     }
-    eprintln!("seed {seed}: {:?}, quiet after {} ms", ran.counts, ran.quiet_ms);
+    eprintln!(
+        "seed {seed}: {:?}, quiet after {} ms",
+        ran.counts, ran.quiet_ms
+    );
     assert_eq!(ran.breaches, [], "seed {seed}");
 }
 
@@ -164,4 +167,22 @@ fn a_copy_counts_that_restarts_before_its_answer_has_left() {
 #[test]
 fn a_copy_does_not_look_for_what_became_void() {
     assert_eq!(run(4659).breaches, []);
+}
+
+#[test]
+fn a_writer_that_was_replaced_and_uses_later_groups_is_caught() {
+    let rules = Rules {
+        uses_groups_of_others: true,
+        ..Rules::default()
+    };
+    caught(rules, 4000, is_lost);
+}
+
+#[test]
+fn a_view_of_what_was_cut_off_is_caught() {
+    let rules = Rules {
+        shows_overruled: true,
+        ..Rules::default()
+    };
+    caught(rules, 4000, |breach| matches!(breach, Breach::WrongPage(_)));
 }

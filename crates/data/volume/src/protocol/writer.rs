@@ -223,7 +223,8 @@ impl Writer {
         self.recount(index)
     }
 
-    /// Adds a group without records: the volume grows.
+    /// Adds a group without records: the volume grows. Only when the catalog, in the same answer, still has this writer's epoch
+    /// as the last one: the group's segments have promised nothing, and a writer that was replaced could write there.
     pub fn add_group(&mut self, index: GroupIndex, membership: Membership) {
         self.groups.entry(index).or_insert(Group {
             membership,
@@ -282,9 +283,11 @@ impl Writer {
         let settled = group.membership.settled(true);
         settled.is_some_and(|settled| {
             let second = &settled.sets[0];
+            // It must have been heard of even in a group without records: else it has promised nothing, and with some such copies
+            // a writer that was replaced would have a quorum.
             let every = second
                 .difference(&group.membership.sets[0])
-                .all(|new| group.reached.get(new).copied().unwrap_or_default() >= group.tail);
+                .all(|new| group.reached.get(new).is_some_and(|lsn| *lsn >= group.tail));
             // What counted before the change may be at the first set's write quorum alone, also above the tail.
             every && settled.reached_by_write_quorum(&group.reached) >= group.complete
         })
@@ -421,6 +424,16 @@ mod tests {
         writer.change_membership(group, Membership::first().doubled(5, 6).unwrap());
         assert!(!writer.is_filled(group));
         writer.reached(group, 6, Lsn(2));
+        assert!(writer.is_filled(group));
+    }
+
+    #[test]
+    fn an_empty_group_keeps_its_copy_until_the_other_one_is_heard_of() {
+        let mut writer = writer(1);
+        let group = GroupIndex(0);
+        writer.change_membership(group, Membership::first().doubled(5, 6).unwrap());
+        assert!(!writer.is_filled(group));
+        writer.reached(group, 6, Lsn(0));
         assert!(writer.is_filled(group));
     }
 

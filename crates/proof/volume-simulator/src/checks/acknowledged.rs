@@ -13,7 +13,9 @@ pub(crate) fn acknowledged_is_kept<'a>(
     acknowledged: Acknowledged,
     decided: impl IntoIterator<Item = (&'a VolumeEpoch, &'a History)>,
 ) -> Result<(), Breach> {
-    let later = decided.into_iter().filter(|(e, _)| **e > acknowledged.epoch);
+    let later = decided
+        .into_iter()
+        .filter(|(e, _)| **e > acknowledged.epoch);
     for (recovery, history) in later {
         let is_over = |cut: &&Cut| cut.epoch > acknowledged.epoch && cut.at < acknowledged.lsn;
         if let Some(cut) = history.cuts().iter().find(is_over) {
