@@ -40,7 +40,7 @@ pub struct Counts {
     pub voided: u64,
     /// Copies whose pages took the place of records.
     pub coalesced: u64,
-    /// Copies that took a peer's pages.
+    /// Answers of peers that brought pages beside records.
     pub copied: u64,
     /// Pages read and checked.
     pub reads: u64,

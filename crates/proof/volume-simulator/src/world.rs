@@ -136,7 +136,7 @@ impl World {
         let rules = self.stage.rules;
         if rules.settles_unfilled {
             (self.pull_percent, self.double_percent) = (3, 80);
-            self.swap_percent = self.swap_percent.max(20);
+            (self.swap_percent, self.fault_gap_ms) = (5, 300);
         }
         if rules.uses_groups_of_others {
             (self.grow_percent, self.groups_max) = (30, 12);

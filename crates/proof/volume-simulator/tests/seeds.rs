@@ -10,6 +10,25 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// The rule that `BROKEN` names, broken.
+fn broken() -> Rules {
+    let name = std::env::var("BROKEN").unwrap_or_default();
+    let is = |rule| name == rule;
+    Rules {
+        acknowledges_at_three: is("acknowledges_at_three"),
+        answers_before_sync: is("answers_before_sync"),
+        writes_before_adoption: is("writes_before_adoption"),
+        keeps_void_records: is("keeps_void_records"),
+        forgets_state: is("forgets_state"),
+        pages_without_state: is("pages_without_state"),
+        settles_unfilled: is("settles_unfilled"),
+        reads_above_tail: is("reads_above_tail"),
+        uses_groups_of_others: is("uses_groups_of_others"),
+        shows_overruled: is("shows_overruled"),
+        damages_two: is("damages_two"),
+    }
+}
+
 fn run(seed: u64) -> Ran {
     run_seed(seed, Rules::default(), false)
 }
@@ -17,7 +36,7 @@ fn run(seed: u64) -> Ran {
 #[test]
 fn one_seed() {
     let seed = number("SEED").unwrap_or(1);
-    let ran = run_seed(seed, Rules::default(), true);
+    let ran = run_seed(seed, broken(), true);
     if number("SEED").is_some() {
         eprintln!("{}", ran.story.join("\n"));
     }
@@ -144,7 +163,9 @@ fn a_copy_that_goes_before_its_successor_is_filled_is_caught() {
         settles_unfilled: true,
         ..Rules::default()
     };
-    caught(rules, 4000, is_lost);
+    caught(rules, 300, |breach| {
+        is_lost(breach) || matches!(breach, Breach::Stuck(_))
+    });
 }
 
 /// Where the quorums end: four that sealed meet four that wrote in two.
