@@ -1,6 +1,8 @@
 //! Seeds for the volume's protocol, and for each rule broken. `SEED=7 cargo test -p quorate-volume-simulator one_seed --
 //! --nocapture` tells what happens in one; `SEEDS=n` runs more of them, `FROM=n` others.
 
+use std::ops::Range;
+
 use quorate_volume_simulator::{Breach, Counts, Ran, Rules, run_seed};
 
 /// Seeds that each build runs.
@@ -79,12 +81,12 @@ fn the_same_seed_is_the_same_run() {
 }
 
 /// Within these seeds a breach is seen that `expected` takes.
-fn caught(rules: Rules, seeds: u64, expected: impl Fn(&Breach) -> bool) {
-    let seen = (1..=seeds).find(|seed| {
+fn caught(rules: Rules, seeds: Range<u64>, expected: impl Fn(&Breach) -> bool) {
+    let seen = seeds.clone().find(|seed| {
         let ran = run_seed(*seed, rules, false);
         ran.breaches.iter().any(&expected)
     });
-    assert!(seen.is_some(), "not seen in {seeds} seeds: {rules:?}");
+    assert!(seen.is_some(), "not seen in seeds {seeds:?}: {rules:?}");
     eprintln!("seen in seed {seen:?}: {rules:?}");
 }
 
@@ -98,7 +100,7 @@ fn a_writer_that_acknowledges_at_three_copies_is_caught() {
         acknowledges_at_three: true,
         ..Rules::default()
     };
-    caught(rules, 4000, is_lost);
+    caught(rules, 1..500, is_lost);
 }
 
 #[test]
@@ -107,7 +109,7 @@ fn answers_that_do_not_wait_for_the_disk_are_caught() {
         answers_before_sync: true,
         ..Rules::default()
     };
-    caught(rules, 4000, |breach| {
+    caught(rules, 1..500, |breach| {
         is_lost(breach) || matches!(breach, Breach::Copy(_))
     });
 }
@@ -118,7 +120,7 @@ fn a_writer_that_does_not_wait_for_its_history_is_caught() {
         writes_before_adoption: true,
         ..Rules::default()
     };
-    caught(rules, 4000, is_lost);
+    caught(rules, 1..500, is_lost);
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn void_records_that_stay_are_caught() {
         keeps_void_records: true,
         ..Rules::default()
     };
-    caught(rules, 4000, |breach| matches!(breach, Breach::Copy(_)));
+    caught(rules, 1..500, |breach| matches!(breach, Breach::Copy(_)));
 }
 
 #[test]
@@ -136,7 +138,7 @@ fn promises_that_are_not_written_down_are_caught() {
         forgets_state: true,
         ..Rules::default()
     };
-    caught(rules, 4000, |breach| matches!(breach, Breach::Copy(_)));
+    caught(rules, 1..500, |breach| matches!(breach, Breach::Copy(_)));
 }
 
 #[test]
@@ -145,7 +147,7 @@ fn pages_without_what_was_complete_are_caught() {
         pages_without_state: true,
         ..Rules::default()
     };
-    caught(rules, 4000, |breach| matches!(breach, Breach::Copy(_)));
+    caught(rules, 1..500, |breach| matches!(breach, Breach::Copy(_)));
 }
 
 #[test]
@@ -154,7 +156,9 @@ fn a_page_read_above_its_group_s_tail_is_caught() {
         reads_above_tail: true,
         ..Rules::default()
     };
-    caught(rules, 4000, |breach| matches!(breach, Breach::WrongPage(_)));
+    caught(rules, 800..1400, |breach| {
+        matches!(breach, Breach::WrongPage(_))
+    });
 }
 
 #[test]
@@ -163,7 +167,7 @@ fn a_copy_that_goes_before_its_successor_is_filled_is_caught() {
         settles_unfilled: true,
         ..Rules::default()
     };
-    caught(rules, 300, |breach| {
+    caught(rules, 1..500, |breach| {
         is_lost(breach) || matches!(breach, Breach::Stuck(_))
     });
 }
@@ -175,19 +179,23 @@ fn two_copies_that_lost_what_they_had_synced_are_too_many() {
         damages_two: true,
         ..Rules::default()
     };
-    caught(rules, 4000, is_lost);
+    caught(rules, 1..500, is_lost);
 }
 
 /// A copy that came back with more than its writer knew did not count, and VDL stood still.
 #[test]
 fn a_copy_counts_that_restarts_before_its_answer_has_left() {
-    assert_eq!(run(995).breaches, []);
+    for seed in [190, 313, 637] {
+        assert_eq!(run(seed).breaches, []);
+    }
 }
 
 /// A copy that took a history from a peer went on asking for records that the history had made void.
 #[test]
 fn a_copy_does_not_look_for_what_became_void() {
-    assert_eq!(run(4659).breaches, []);
+    for seed in [883, 946, 1849] {
+        assert_eq!(run(seed).breaches, []);
+    }
 }
 
 #[test]
@@ -196,7 +204,7 @@ fn a_writer_that_was_replaced_and_uses_later_groups_is_caught() {
         uses_groups_of_others: true,
         ..Rules::default()
     };
-    caught(rules, 4000, is_lost);
+    caught(rules, 300..900, is_lost);
 }
 
 #[test]
@@ -205,5 +213,7 @@ fn a_view_of_what_was_cut_off_is_caught() {
         shows_overruled: true,
         ..Rules::default()
     };
-    caught(rules, 4000, |breach| matches!(breach, Breach::WrongPage(_)));
+    caught(rules, 1..500, |breach| {
+        matches!(breach, Breach::WrongPage(_))
+    });
 }
