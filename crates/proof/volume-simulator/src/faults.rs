@@ -61,6 +61,12 @@ impl World {
         }
     }
 
+    pub(crate) fn crash_all(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.crash(node, 200, 30);
+        }
+    }
+
     fn crash_zone(&mut self) {
         let zone = self.stage.chance.below(3);
         let nodes = 0..self.nodes.len();

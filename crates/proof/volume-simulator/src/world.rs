@@ -19,6 +19,8 @@ use crate::stage::{Counts, Stage};
 
 const HOSTS: usize = 3;
 const READERS: usize = 2;
+/// In one of so many worlds all nodes crash at the same time.
+const POWER_FAILS_EVERY: u64 = 10;
 
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -41,6 +43,8 @@ pub(crate) enum Event {
     Control,
     Fault,
     Heal,
+    /// Every node crashes.
+    PowerFails,
     /// The nodes that were cut off are back, others are cut off, and another host opens.
     Swap {
         cut: BTreeSet<usize>,
@@ -128,6 +132,10 @@ impl World {
         };
         world.shape();
         world.populate();
+        if seed % POWER_FAILS_EVERY == POWER_FAILS_EVERY - 1 {
+            let at = 400 + seed / POWER_FAILS_EVERY * 37 % 1_400;
+            world.schedule(at, Event::PowerFails);
+        }
         world
     }
 
@@ -230,6 +238,8 @@ impl World {
                 self.schedule(after, Event::Fault);
             }
             Event::Heal => self.network.heal(),
+            Event::PowerFails if !self.breaks => {}
+            Event::PowerFails => self.crash_all(),
             Event::Swap { .. } if self.stage.is_quiet => {}
             Event::Swap { cut, damaged } => self.swap(&cut, &damaged),
         }

@@ -193,7 +193,7 @@ fn a_copy_counts_that_restarts_before_its_answer_has_left() {
 /// A copy that took a history from a peer went on asking for records that the history had made void.
 #[test]
 fn a_copy_does_not_look_for_what_became_void() {
-    for seed in [883, 946, 1849] {
+    for seed in [883, 946, 1966] {
         assert_eq!(run(seed).breaches, []);
     }
 }
