@@ -19,6 +19,8 @@ struct Look {
     /// How many copies were damaged until then; nothing when one of them still is: three copies may then miss what four had.
     damaged: Option<u64>,
     gives_up: u64,
+    /// The highest VDL that the round before was told of.
+    known: Option<Lsn>,
 }
 
 #[derive(Debug)]
@@ -86,16 +88,7 @@ impl Reader {
 
     fn look(&mut self, stage: &mut Stage) {
         let memberships = stage.catalog.groups.clone();
-        for (group, membership) in &memberships {
-            for copy in membership.copies() {
-                let to = Place {
-                    group: *group,
-                    copy,
-                };
-                let view = self.view;
-                stage.send(to, Body::Look { to, view });
-            }
-        }
+        ask_all(self.view, &memberships, stage);
         let is_sound = stage.damaged.is_empty();
         self.role = Role::Looking(Look {
             memberships,
@@ -103,6 +96,7 @@ impl Reader {
             acknowledged: stage.ledger.acknowledged_max(),
             damaged: is_sound.then_some(stage.counts.damaged),
             gives_up: stage.now + 60,
+            known: None,
         });
     }
 
@@ -158,6 +152,17 @@ impl Reader {
             self.role = Role::Idle;
             return;
         }
+        // A group that answered early may lack what another one was told of later. Who is asked once that is known to be
+        // complete has it.
+        let told = look.answers.values().flat_map(BTreeMap::values);
+        let known = told.map(|sealed| sealed.complete.vdl).max();
+        if look.known != known && !stage.rules.looks_once {
+            look.known = known;
+            look.answers.clear();
+            self.view += 1;
+            ask_all(self.view, &look.memberships, stage);
+            return;
+        }
         let answers = look.answers.iter();
         let answers = answers.map(|(group, of)| (*group, of.values().collect()));
         let found = find(&answers.collect());
@@ -196,6 +201,19 @@ impl Reader {
             }
             Page::Overruled | Page::TooOld => self.end(stage),
             Page::Behind => {}
+        }
+    }
+}
+
+/// Asks every copy how far it is.
+fn ask_all(view: u64, memberships: &BTreeMap<GroupIndex, Membership>, stage: &mut Stage) {
+    for (group, membership) in memberships {
+        for copy in membership.copies() {
+            let to = Place {
+                group: *group,
+                copy,
+            };
+            stage.send(to, Body::Look { to, view });
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Rules {
     pub reads_above_tail: bool,
     /// A writer that is not the last one any more uses groups that were added since.
     pub uses_groups_of_others: bool,
+    /// A view is made of answers that were given while a writer went on, without asking again.
+    pub looks_once: bool,
     /// A node shows a view what a recovery has cut off.
     pub shows_overruled: bool,
     /// Two copies of a group may lose synced records at the same time: more than the quorums bear.

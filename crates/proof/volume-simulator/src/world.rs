@@ -19,6 +19,8 @@ use crate::stage::{Counts, Stage};
 
 const HOSTS: usize = 3;
 const READERS: usize = 2;
+/// Numbers of a view: each of its rounds of questions takes one.
+const VIEW_NUMBERS: u64 = 1_000;
 /// In one of so many worlds all nodes crash at the same time.
 const POWER_FAILS_EVERY: u64 = 10;
 
@@ -361,7 +363,7 @@ impl World {
     fn reader_tick(&mut self, reader: usize) {
         self.schedule(20, Event::ReaderTick(reader));
         self.forget_repaired();
-        self.next_view += 1;
+        self.next_view += VIEW_NUMBERS;
         let writers: Vec<usize> = (0..HOSTS)
             .filter(|host| self.hosts[*host].session().is_some())
             .collect();

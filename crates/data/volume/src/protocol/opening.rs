@@ -200,6 +200,11 @@ impl Opening {
 }
 
 /// What these answers, a read quorum or more of each group, say of the volume.
+///
+/// All of them have to be of copies that were asked when the highest VDL among them was complete already: else a group may
+/// lack what another one knows of. Copies that are sealed cannot complete anything for an older writer, so a recovery has
+/// that. Who looks without sealing asks again until a whole round tells of no higher VDL than the round before; and the
+/// group's membership must still be the same in the catalog afterwards.
 #[must_use]
 pub fn find(answers: &BTreeMap<GroupIndex, Vec<&Sealed>>) -> Found {
     let all = || answers.values().flatten();
