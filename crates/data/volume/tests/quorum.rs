@@ -135,6 +135,97 @@ async fn all_nodes_killed_and_revived_have_what_was_synced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_and_log_agree_when_all_nodes_come_back_after_coalescing() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let volume = blocking(move || {
+        for page in 0..40 {
+            put(&volume, page, format!("first {page}").as_bytes());
+        }
+        volume
+    })
+    .await;
+    let vdl = volume.status().vdl;
+    for zone in ['a', 'b', 'c'] {
+        let knows = |status: &quorate_volume::SegmentStatus| status.complete.vdl >= vdl;
+        region.wait_for(knows, zone).await;
+    }
+    region.coalesce().await;
+    region.wait_for(|status| status.coalesced >= vdl, 'c').await;
+    blocking(move || {
+        for page in 30..60 {
+            put(&volume, page, format!("later {page}").as_bytes());
+        }
+    })
+    .await;
+    for zone in ['a', 'b', 'c'] {
+        region.kill(zone);
+    }
+    for zone in ['a', 'b', 'c'] {
+        region.revive(zone).await;
+    }
+    let volume = region.open(2).await.unwrap();
+    blocking(move || {
+        for page in 0..30 {
+            assert!(starts_with(
+                &volume,
+                page,
+                format!("first {page}").as_bytes()
+            ));
+        }
+        for page in 30..60 {
+            assert!(starts_with(
+                &volume,
+                page,
+                format!("later {page}").as_bytes()
+            ));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_without_anything_takes_pages_when_records_have_become_pages() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let volume = blocking(move || {
+        for page in 0..40 {
+            put(&volume, page, format!("page {page}").as_bytes());
+        }
+        volume
+    })
+    .await;
+    let vdl = volume.status().vdl;
+    for zone in ['a', 'b', 'c'] {
+        let knows = |status: &quorate_volume::SegmentStatus| status.complete.vdl >= vdl;
+        region.wait_for(knows, zone).await;
+    }
+    region.coalesce().await;
+    for zone in ['a', 'b', 'c'] {
+        region.kill(zone);
+    }
+    region.keep_little_log();
+    for zone in ['a', 'b', 'c'] {
+        region.revive(zone).await;
+    }
+    region.coalesce().await;
+    region.lose('c');
+    region.revive('c').await;
+    drop(volume);
+    let next = region.open(2).await.unwrap();
+    region.wait_for(|status| status.scl >= vdl, 'c').await;
+    region.kill('a');
+    let last = region.open(3).await.unwrap();
+    drop(next);
+    blocking(move || {
+        for page in 0..40 {
+            assert!(starts_with(&last, page, format!("page {page}").as_bytes()));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_view_stays_at_its_point_while_the_writer_goes_on() {
     let region = Region::start().await;
     let volume = region.open(1).await.unwrap();

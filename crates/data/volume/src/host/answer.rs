@@ -105,7 +105,7 @@ impl SegmentHost {
                 Ok(core) => core,
                 Err(e) => return Ok(Err(e)),
             };
-            if !core.reaches(from.need) {
+            if !core.reaches(from.at) {
                 return Ok(Err(SegmentError::Behind(core.scl())));
             }
         }
@@ -162,7 +162,6 @@ impl SegmentHost {
                 segment,
                 pages: vec![page],
                 at: version,
-                need: version,
             };
             let call = self
                 .caller

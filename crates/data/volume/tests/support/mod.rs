@@ -48,6 +48,7 @@ impl Drop for Running {
 pub(crate) struct Region {
     nodes: BTreeMap<NodeId, Node>,
     caller: Arc<Caller>,
+    options: Options,
     pub(crate) layout: Layout,
 }
 
@@ -97,6 +98,7 @@ impl Region {
             },
             nodes,
             caller: Arc::new(caller),
+            options: Options::default(),
         };
         region.add_group();
         for id in ids {
@@ -131,12 +133,12 @@ impl Region {
     }
 
     async fn run(&mut self, id: &NodeId) {
-        let layout = self.layout.clone();
+        let (layout, options) = (self.layout.clone(), self.options.clone());
         let node = self.nodes.get_mut(id).unwrap();
         let caller = Arc::new(Caller::new(&node.identity).unwrap());
         let folder = node.folder.path().to_path_buf();
         let own = id.clone();
-        let opening = move || SegmentHost::open(&folder, own, caller, Options::default()).unwrap();
+        let opening = move || SegmentHost::open(&folder, own, caller, options).unwrap();
         let host = blocking(opening).await;
         host.arrange(&layout).unwrap();
         let mut router = Router::default();
@@ -195,6 +197,29 @@ impl Region {
             }
         };
         tokio::time::timeout(DEADLINE, all).await.unwrap();
+    }
+
+    /// From their next start on nodes keep no log beyond what they need.
+    pub(crate) fn keep_little_log(&mut self) {
+        self.options.log_bytes_kept = 0;
+        self.options.log_file_bytes = 4 << 10;
+    }
+
+    /// The node of that zone loses everything that it has on disk.
+    pub(crate) fn lose(&mut self, zone: char) {
+        let id = self.id(zone);
+        let node = self.nodes.get_mut(&id).unwrap();
+        node.running = None;
+        node.folder = tempfile::tempdir().unwrap();
+    }
+
+    /// Has every node turn its records into pages.
+    pub(crate) async fn coalesce(&self) {
+        for node in self.nodes.values() {
+            if let Some(host) = node.running.as_ref().and_then(|r| r.host.as_ref()) {
+                host.coalesce_now().await;
+            }
+        }
     }
 
     fn arrange(&self) {

@@ -8,10 +8,10 @@ use quorate_control::{CatalogError, Txn};
 use quorate_volume::protocol::{SegmentId, VolumeId};
 use quorate_volume::{Layout, SegmentStatus};
 
-use crate::aurora::agent::host::AuroraHost;
+use crate::aurora::agent::host::{AuroraHost, MountHandle};
 use crate::aurora::agent::layout::layout_of;
 use crate::aurora::model::{
-    Progress, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
+    Cluster, Progress, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
 };
 use crate::aurora::mount::MountOrder;
 use crate::aurora::records;
@@ -50,7 +50,7 @@ async fn arrange(host: &AuroraHost) -> Result<BTreeSet<VolumeId>, CatalogError> 
             if let Err(e) = host.segments.arrange(&layout) {
                 tracing::error!(%volume, error = %e, "segments cannot be made");
             }
-            tell_mounts(host, &layout);
+            tell_mounts(host, &layout)?;
         }
     }
     for volume in host.segments.volumes().difference(&known) {
@@ -86,9 +86,19 @@ async fn forget_when_gone(host: &AuroraHost, volume: &VolumeId) -> Result<(), Ca
 }
 
 /// Hands a layout to the mounts of its volume. One that does not take it now gets it with the next look.
-fn tell_mounts(host: &AuroraHost, layout: &Layout) {
+///
+/// A writer gets it only while the catalog has its epoch, read after the layout: a group's segments have promised nothing
+/// when they are new, and a writer that was replaced could write there.
+fn tell_mounts(host: &AuroraHost, layout: &Layout) -> Result<(), CatalogError> {
     let mounts = host.mounts().clone();
-    for mount in mounts.into_values().filter(|m| m.volume == layout.volume) {
+    let clusters = host.base.catalog.view().list::<Cluster>()?;
+    let mut clusters = clusters.into_iter();
+    let cluster = clusters.find(|c| c.record.resource_id == layout.volume.0);
+    let epoch = cluster.map(|cluster| cluster.record.epoch);
+    let is_meant = |mount: &MountHandle| {
+        mount.volume == layout.volume && (mount.at.is_none() || mount.at == epoch)
+    };
+    for mount in mounts.into_values().filter(is_meant) {
         let is_mounted = mount.state.borrow().mounted.is_some();
         if is_mounted && mount.told.lock().expect("no holder panics").as_ref() != Some(layout) {
             let order = MountOrder::Layout(layout.clone());
@@ -97,6 +107,7 @@ fn tell_mounts(host: &AuroraHost, layout: &Layout) {
             }
         }
     }
+    Ok(())
 }
 
 /// How many protection groups the writer of a volume needs, if it is mounted here.
@@ -154,6 +165,12 @@ fn writer_report(host: &AuroraHost, volume: &VolumeId) -> Option<WriterReport> {
             epoch: status.epoch,
             vcl: status.vcl,
             vdl: status.vdl,
+            filled: status
+                .groups
+                .iter()
+                .filter(|group| group.filled)
+                .map(|group| (group.group, group.membership))
+                .collect(),
         })
     })
 }

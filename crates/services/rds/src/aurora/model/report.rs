@@ -89,7 +89,7 @@ pub struct Progress {
 }
 
 /// What the writer knows of the volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriterReport {
     /// The epoch at which it writes.
     pub epoch: VolumeEpoch,
@@ -97,6 +97,9 @@ pub struct WriterReport {
     pub vcl: Lsn,
     /// The last consistency point at or below it: what is acknowledged.
     pub vdl: Lsn,
+    /// Groups whose second set has everything, with the membership that the writer counts by.
+    #[serde(default)]
+    pub filled: Vec<(GroupIndex, MembershipEpoch)>,
 }
 
 impl AuroraMemberReport {
