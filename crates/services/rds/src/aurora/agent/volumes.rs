@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_control::{CatalogError, Txn};
-use quorate_volume::protocol::{SegmentId, VolumeId};
+use quorate_control::{CatalogError, Stored, Txn};
+use quorate_volume::protocol::{GroupIndex, Lsn, MembershipEpoch, SegmentId, VolumeId};
 use quorate_volume::{Layout, SegmentStatus};
 
 use crate::aurora::agent::host::{AuroraHost, MountHandle};
@@ -47,9 +47,7 @@ async fn arrange(host: &AuroraHost) -> Result<BTreeSet<VolumeId>, CatalogError> 
     let known: BTreeSet<VolumeId> = stored.iter().map(|v| VolumeId(v.id.clone())).collect();
     for volume in &known {
         if let Some(layout) = layout_of(view, volume)? {
-            if let Err(e) = host.segments.arrange(&layout) {
-                tracing::error!(%volume, error = %e, "segments cannot be made");
-            }
+            make_segments(host, &layout, &stored).await?;
             tell_mounts(host, &layout)?;
         }
     }
@@ -70,6 +68,41 @@ async fn arrange(host: &AuroraHost) -> Result<BTreeSet<VolumeId>, CatalogError> 
     }
     let mounted = host.mounts().values().map(|m| m.volume.clone()).collect();
     Ok(host.segments.volumes().union(&mounted).cloned().collect())
+}
+
+/// Makes the segments that are placed here, and tells the catalog which were made.
+async fn make_segments(
+    host: &AuroraHost,
+    layout: &Layout,
+    stored: &[Stored<Volume>],
+) -> Result<(), CatalogError> {
+    let Some(stored) = stored.iter().find(|stored| stored.id == layout.volume.0) else {
+        return Ok(());
+    };
+    let group = |index: GroupIndex| stored.record.groups.get(index.0 as usize);
+    let is_made = |index, copy: u32| group(index).is_some_and(|group| group.made.contains(&copy));
+    let made = match host.segments.arrange(layout, is_made).await {
+        Ok(made) => made,
+        Err(e) => {
+            tracing::error!(volume = %layout.volume, error = %e, "segments cannot be made");
+            return Ok(());
+        }
+    };
+    if made.is_empty() {
+        return Ok(());
+    }
+    let mut record = stored.record.clone();
+    for segment in made {
+        if let Some(group) = record.groups.get_mut(segment.group.0 as usize) {
+            group.made.insert(segment.copy);
+        }
+    }
+    let txn = Txn::new().replace(stored, &record);
+    match host.base.catalog.commit(txn).await {
+        // Another node told of its own first: the next look, at once, tells of these.
+        Err(CatalogError::Conflict { .. }) => Ok(()),
+        other => other.map(|_| ()),
+    }
 }
 
 /// A volume that is in no record: its segments go when a quorum confirms that.
@@ -129,7 +162,11 @@ fn report(host: &AuroraHost, volumes: &BTreeSet<VolumeId>, before: &BTreeSet<Vol
             Some(segment_report(id, &status))
         };
         let report = VolumeReport {
-            segments: segments.iter().filter_map(of_segment).collect(),
+            segments: segments
+                .iter()
+                .filter_map(of_segment)
+                .chain(host.segments.lost(volume).iter().map(lost_report))
+                .collect(),
             writer: writer_report(host, volume),
         };
         let bytes = serde_json::to_vec(&report).expect("reports are plain data");
@@ -152,6 +189,17 @@ fn segment_report(id: &SegmentId, status: &SegmentStatus) -> SegmentReport {
         scl: status.scl,
         health,
         repair: status.pages_copied.map(|done| Progress { done, total: 0 }),
+    }
+}
+
+fn lost_report(id: &SegmentId) -> SegmentReport {
+    SegmentReport {
+        group: id.group,
+        copy: id.copy,
+        membership: MembershipEpoch::default(),
+        scl: Lsn::default(),
+        health: SegmentHealth::Lost,
+        repair: None,
     }
 }
 

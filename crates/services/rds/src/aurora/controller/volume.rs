@@ -1,5 +1,7 @@
 //! A cluster's volume: its first placement, its growth, the replacement of lost segments.
 
+use std::collections::BTreeSet;
+
 use quorate_base::NodeId;
 use quorate_control::{Stored, Txn};
 use quorate_volume::protocol::{GroupIndex, MembershipEpoch, VolumeEpoch};
@@ -118,6 +120,7 @@ fn new_group(world: &World) -> Option<Group> {
     Some(Group {
         epoch: MembershipEpoch(1),
         next_copy: u32::try_from(places.len()).ok()?,
+        made: BTreeSet::new(),
         sets: vec![places],
     })
 }

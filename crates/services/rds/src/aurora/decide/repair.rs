@@ -55,6 +55,17 @@ pub fn decide_repair(group: &Group, facts: &RepairFacts<'_>) -> RepairDecision {
     let Some(present) = group.sets.first() else {
         return RepairDecision::Leave;
     };
+    let is_lost =
+        |place: &&SegmentPlace| matches!((facts.health)(place), Some((_, SegmentHealth::Lost)));
+    if let Some(lost) = present.iter().find(is_lost) {
+        return RepairDecision::Replace {
+            away: lost.clone(),
+            by: SegmentPlace {
+                copy: group.next_copy,
+                node: lost.node.clone(),
+            },
+        };
+    }
     let away = present
         .iter()
         .filter(|place| (facts.silent_ms)(&place.node) >= facts.replace_after_ms);
@@ -154,6 +165,7 @@ mod tests {
                 epoch: MembershipEpoch(1),
                 sets: vec![decide_group(&placed).unwrap()],
                 next_copy: 6,
+                made: Default::default(),
             };
             let mut nodes = placed.to_vec();
             nodes.push(node("a-3"));
@@ -214,6 +226,15 @@ mod tests {
         assert_eq!(region.group.epoch, MembershipEpoch(2));
         assert_eq!(region.group.next_copy, 7);
         assert_eq!(region.group.segments().len(), 7);
+    }
+
+    #[test]
+    fn a_segment_that_its_node_has_lost_is_made_there_under_another_number() {
+        let region = Region::new().reports(0, 0, SegmentHealth::Lost).step();
+        let (incoming, outgoing) = region.group.replacement().unwrap();
+        assert_eq!((incoming.copy, outgoing.copy), (6, 0));
+        assert_eq!(incoming.node, outgoing.node);
+        assert_eq!(region.decide(), RepairDecision::Leave);
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub enum SegmentHealth {
     Filling,
     /// Lost something to damage and takes it from its peers again.
     Repairing,
+    /// Was made on its node and is not there any more: a copy with another number is to take its place.
+    Lost,
 }
 
 /// How far something has come.
