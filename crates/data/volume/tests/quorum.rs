@@ -283,6 +283,74 @@ async fn the_volume_grows_by_a_group_when_it_is_written_further() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_with_a_damaged_log_is_filled_and_counts_again() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let volume = blocking(move || {
+        for page in 0..40 {
+            put(&volume, page, format!("page {page:04}").as_bytes());
+        }
+        volume
+    })
+    .await;
+    let vdl = volume.status().vdl;
+    region.wait_for(|status| status.scl >= vdl, 'c').await;
+    drop(volume);
+    region.kill('c');
+    region.damage('c', b"page 0020");
+    region.revive('c').await;
+    let next = region.open(2).await.unwrap();
+    let next = blocking(move || {
+        put(&next, 50, b"after the damage");
+        next
+    })
+    .await;
+    let vdl = next.status().vdl;
+    let is_whole = |status: &quorate_volume::SegmentStatus| {
+        status.scl >= vdl && status.complete.vdl >= vdl && status.trouble.is_none()
+    };
+    region.wait_for(is_whole, 'c').await;
+    drop(next);
+    region.kill('a');
+    // Zone b alone is no quorum: the damaged copy counts, and has everything.
+    let last = region.open(3).await.unwrap();
+    blocking(move || {
+        for page in 0..40 {
+            assert!(starts_with(
+                &last,
+                page,
+                format!("page {page:04}").as_bytes()
+            ));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_is_written_at_the_far_end_of_128_tib() {
+    const PAGES: u64 = (128 << 40) / 8_192;
+    let mut region = Region::start().await;
+    region.layout.pages_per_group = PAGES / 2;
+    region.grow().await;
+    let volume = region.open(1).await.unwrap();
+    blocking(move || {
+        assert_eq!(volume.pages_max(), PAGES);
+        put(&volume, 0, b"near");
+        put(&volume, PAGES - 1, b"far");
+        let beyond = volume.write(vec![bytes(PAGES, 0, b"no")], Point::Consistent);
+        assert_eq!(beyond, Err(PagesError::BeyondEnd(PageId(PAGES))));
+    })
+    .await;
+    let next = region.open(2).await.unwrap();
+    blocking(move || {
+        assert!(starts_with(&next, 0, b"near"));
+        assert!(starts_with(&next, PAGES - 1, b"far"));
+        assert!(starts_with(&next, PAGES / 2, &[0; 8]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_segment_is_replaced_while_writes_go_on() {
     let mut region = Region::start().await;
     let volume = region.open(1).await.unwrap();
