@@ -148,22 +148,16 @@ def some_four(region, draw):
 
 
 def test_without_a_zone_and_one_more_node_reads_go_on_and_writes_with_the_next_node(region, clusters, proof, healthy):
-    writer, reader = clusters.writer(NAME), clusters.readers(NAME)[0]
-    homes = {clusters.node(writer), clusters.node(reader)}
-    busy = {clusters.zone(writer), clusters.zone(reader)}
-    lost = next(row["zone"] for row in region.zones() if row["zone"] not in busy)
-    more = next(node for node in others(region, *homes) if not node.startswith(lost) and node.endswith("-2"))
+    lost, more = expendable(region, clusters)
     proof.ask("create table kept (n int primary key); insert into kept select generate_series(1, 1000)")
     reads = clusters.database(NAME, reader=True)
     reads.wait("select count(*) from kept", 1000)
-    before = len(region.decided("storage: fewer than four segments"))
     with Ledger(proof) as ledger:
         ledger.wait_for_more(20)
         region.zone("kill", lost)
         ledger.wait_for_more(20)
         region.kill_node(more)
-        until(lambda: len(region.decided("storage: fewer than four segments")) > before, 30, "the cluster says so")
-        stopped_at = ledger.acknowledged()
+        stopped_at = until_silent(ledger)
         holds(lambda: ledger.acknowledged() == stopped_at, 4, "nothing is acknowledged with three segments", pause=0.2)
         assert reads.one("select count(*) from kept") == 1000
         assert reads.one("select sum(n) from kept") == 500_500
@@ -171,10 +165,45 @@ def test_without_a_zone_and_one_more_node_reads_go_on_and_writes_with_the_next_n
         region.start_node(more)
         ledger.wait_for_more(20, within=BACK_S)
         ledger.check()
-    until(lambda: region.decided("storage is back"), 30, "the cluster says that it is over")
     region.zone("start", lost)
     wait_healthy(region, clusters)
     check_pages(proof)
+
+
+def test_a_cluster_says_that_its_storage_takes_no_writes(region, clusters, proof, healthy):
+    lost, more = expendable(region, clusters)
+    said = lambda words: len(region.decided(words))  # noqa: E731
+    trouble, end = "storage: fewer than four segments", "storage is back"
+    before = said(trouble), said(end)
+    with Ledger(proof, table="stuck") as ledger:
+        region.zone("kill", lost)
+        region.kill_node(more)
+        until(lambda: said(trouble) > before[0], 30, "the cluster says so")
+        region.start_node(more)
+        until(lambda: said(end) > before[1], 30, "the cluster says that it is over")
+        ledger.check()
+
+
+def expendable(region, clusters):
+    """A zone without a member, and in another one a node with neither a member nor a vote."""
+    members = [clusters.writer(NAME), *clusters.readers(NAME)]
+    homes = {clusters.node(member) for member in members}
+    busy = {clusters.zone(member) for member in members}
+    lost = next(row["zone"] for row in region.zones() if row["zone"] not in busy)
+    more = next(node for node in others(region, *homes) if not node.startswith(lost) and node.endswith("-2"))
+    return lost, more
+
+
+def until_silent(ledger):
+    """Until what was under way when the node died is over; the count then."""
+    seen = [-1, -2]
+
+    def same():
+        seen.append(ledger.acknowledged())
+        return seen[-1] == seen[-2] == seen[-3]
+
+    until(same, 20, "writes stop", pause=0.5)
+    return seen[-1]
 
 
 # 6. Balances.
