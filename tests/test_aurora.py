@@ -5,12 +5,10 @@ All tests share one cluster with a writer and a reader. Each ends with the row l
 
 import os
 import signal
-import subprocess
-from pathlib import Path
 
 import pytest
 from harness import faults, processes
-from harness.aurora import Clusters, unmount_all
+from harness.aurora import Clusters, check_pages, unmount_all
 from harness.ledger import Ledger
 from harness.poll import until
 
@@ -41,18 +39,6 @@ def ledger(clusters, books, whole):
     reader.wait("select status from pg_stat_wal_receiver", "streaming", within=60)
     with Ledger(books) as ledger:
         yield ledger
-
-
-def check_pages(database):
-    """Every index agrees with its table, and every page with its checksum."""
-    socket = database.one("show unix_socket_directories")
-    port = database.one("show port")
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-    check = [programs / "pg_amcheck", "--host", socket, "--port", port, "--username", "rdsadmin", "--database", "shop"]
-    command = [*check, "--install-missing", "--heapallindexed", "--parent-check", "--no-strict-names"]
-    account = ["setpriv", "--reuid", "quorate", "--regid", "quorate", "--clear-groups"] if faults.is_root() else []
-    found = subprocess.run([*account, *command], capture_output=True, text=True, cwd="/", check=False)
-    assert found.returncode == 0, f"{found.stdout}{found.stderr}"
 
 
 def test_the_endpoints_lead_to_the_writer_and_to_the_reader(clusters, books):
