@@ -8,6 +8,7 @@ use quorate_engines::postgres::{
 };
 
 use crate::agent::driver::{Progress, StepError};
+use crate::aurora::agent::functions::AURORA_FUNCTIONS;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport, STORAGE_DETAIL};
@@ -41,6 +42,7 @@ impl Member {
                 master_user: settings.master_username.clone(),
                 master_verifier: settings.master_verifier.expose().to_owned(),
                 database: settings.database_name.clone(),
+                in_each_database: AURORA_FUNCTIONS,
             };
             bootstrap(&server, &want).await?;
             // Whatever is in force from here on was written by this epoch's writer, and has to survive it.
