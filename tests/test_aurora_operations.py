@@ -45,6 +45,16 @@ def health(segments):
     return zones
 
 
+def settled(region):
+    """The status, once both members run as they should."""
+
+    def both():
+        status = region.status()
+        return status if [row["in_sync"] for row in status["resources"]] == [True, True] else None
+
+    return until(both, 90, "writer and reader run")
+
+
 def metrics(region):
     """The figures of the metrics page, by name and labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{region.api_port}/metrics", timeout=10) as answer:
@@ -111,12 +121,7 @@ def test_the_list_and_the_tables_name_the_cluster(region, shelf):
 
 
 def test_status_shows_the_cluster_and_who_writes(region, clusters, shelf):
-    def settled():
-        status = region.status()
-        roles = {row["id"]: row["role"] for row in status["resources"] if row["in_sync"]}
-        return status if len(roles) == 2 else None
-
-    status = until(settled, 60, "both members are there")
+    status = settled(region)
     (cluster,) = status["clusters"]
     writer = clusters.writer(NAME)
     assert (cluster["id"], cluster["writer"], cluster["serving"]) == (NAME, writer, True)
@@ -217,8 +222,7 @@ def test_only_superusers_of_rds_inject_crashes(shelf):
 
 @pytest.mark.parametrize("fault", ["instance", "dispatcher", "node"])
 def test_an_injected_crash_is_followed_by_the_reader_and_loses_nothing(region, clusters, shelf, fault):
-    for instance in INSTANCES:
-        clusters.wait_instance(instance)
+    settled(region)
     writer = clusters.writer(NAME)
     (other,) = clusters.readers(NAME)
     (engine,) = faults.engines(region, clusters.zone(writer))
@@ -236,11 +240,12 @@ def test_an_injected_crash_is_followed_by_the_reader_and_loses_nothing(region, c
 
 
 def test_a_reader_can_be_crashed_too(region, clusters, shelf):
+    settled(region)
     (reader,) = clusters.readers(NAME)
-    clusters.wait_instance(reader)
     (engine,) = faults.engines(region, clusters.zone(reader))
     with pytest.raises(psycopg.OperationalError):
         clusters.of_instance(reader).ask("select aurora_inject_crash('instance')")
     until(lambda: not processes.runs(engine), 10, "the engine is dead")
     clusters.of_instance(reader).wait("select pg_is_in_recovery()", True, within=90)
+    assert faults.engines(region, clusters.zone(reader)) != [engine]
     assert clusters.readers(NAME) == [reader]

@@ -14,6 +14,7 @@ mod reader;
 mod run;
 mod settings;
 mod steps;
+mod storage;
 mod volumes;
 mod writer;
 
