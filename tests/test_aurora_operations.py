@@ -249,3 +249,71 @@ def test_a_reader_can_be_crashed_too(region, clusters, shelf):
     clusters.of_instance(reader).wait("select pg_is_in_recovery()", True, within=90)
     assert faults.engines(region, clusters.zone(reader)) != [engine]
     assert clusters.readers(NAME) == [reader]
+
+
+@pytest.fixture(scope="module")
+def wide(make_region):
+    """A region whose zones have three nodes each: one more than a protection group needs."""
+    region = make_region(nodes_per_zone=3, aurora_replace_after_ms=3_000)
+    region.start()
+    yield region
+    unmount_all(region)
+
+
+@pytest.fixture(scope="module")
+def roomy(wide):
+    """A cluster with a writer alone."""
+    clusters = Clusters(wide)
+    clusters.create(NAME, members=1)
+    return clusters.database(NAME)
+
+
+def spare(region, segments):
+    """Nodes with a segment that neither write nor vote."""
+    status = region.status()
+    busy = {node["node"] for node in status["nodes"] if node["voter"]}
+    busy |= {row["node"] for row in status["resources"]}
+    return [segment["node"] for segment in segments if segment["node"] not in busy]
+
+
+def test_a_segment_whose_node_stays_away_is_replaced_and_shown_so(wide, roomy):
+    _, segments = show(wide)
+    assert len({segment["node"] for segment in segments}) == 6
+    lost = spare(wide, segments)[0]
+    zone = lost.rpartition("-")[0]
+    wide.kill_node(lost)
+
+    def replaced():
+        volume, segments = show(wide)
+        (group,) = volume["groups"]
+        if group["membership"] != 3 or group["replacement"]:
+            return None
+        return segments if all(segment["health"] == "sound" for segment in segments) else None
+
+    segments = until(replaced, 90, "another node of the zone has the segment")
+    assert len(segments) == 6
+    assert lost not in [segment["node"] for segment in segments]
+    assert [segment["zone"] for segment in segments].count(zone) == 2
+    wide.start_node(lost)
+
+
+def test_a_volume_that_takes_no_writes_says_why(wide, roomy):
+    _, segments = show(wide)
+    (writer,) = wide.status()["resources"]
+    zone = next(segment["zone"] for segment in segments if segment["zone"] != writer["zone"])
+    third = next(node for node in spare(wide, segments) if node.rpartition("-")[0] != zone)
+
+    def detail():
+        return show(wide)[0]["detail"] or ""
+
+    with Ledger(roomy) as ledger:
+        wide.zone("kill", zone)
+        wide.kill_node(third)
+        until(lambda: detail().startswith("storage: "), 60, "the volume says that writes stop")
+        assert "storage: " in wide.run("volume", "show", NAME).stdout
+        assert f"{NAME}: storage: " in wide.run("status").stdout
+        wide.start_node(third)
+        ledger.wait_for_more(20)
+        until(lambda: not detail(), 60, "the volume takes writes again")
+        wide.zone("start", zone)
+        ledger.check()
