@@ -219,6 +219,10 @@ fn writer_report(host: &AuroraHost, volume: &VolumeId) -> Option<WriterReport> {
                 .filter(|group| group.filled)
                 .map(|group| (group.group, group.membership))
                 .collect(),
+            last: status.last,
+            payload_bytes: status.payload_bytes,
+            sent_bytes: status.sent_bytes,
+            at_ms: u64::try_from(state.volume_at.as_millis()).unwrap_or(u64::MAX),
         })
     })
 }

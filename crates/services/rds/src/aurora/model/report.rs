@@ -102,6 +102,19 @@ pub struct WriterReport {
     /// Groups whose second set has everything, with the membership that the writer counts by.
     #[serde(default)]
     pub filled: Vec<(GroupIndex, MembershipEpoch)>,
+    /// The last record, acknowledged or not.
+    #[serde(default)]
+    pub last: Lsn,
+    /// Bytes that records carried since the volume was opened, each counted once.
+    #[serde(default)]
+    pub payload_bytes: u64,
+    /// The same, counted for each copy that they were sent to.
+    #[serde(default)]
+    pub sent_bytes: u64,
+    /// When all this was so, in milliseconds from the start of the writer's mount: what two reports differ in was done in
+    /// the time between them.
+    #[serde(default)]
+    pub at_ms: u64,
 }
 
 impl AuroraMemberReport {
@@ -125,5 +138,21 @@ impl VolumeReport {
         self.segments
             .iter()
             .find(|segment| segment.group == group && segment.copy == copy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writers_report_without_its_figures_is_read() {
+        let report: WriterReport =
+            serde_json::from_str(r#"{"epoch":3,"vcl":11,"vdl":10}"#).unwrap();
+        assert_eq!((report.vdl, report.vcl), (Lsn(10), Lsn(11)));
+        assert_eq!(
+            (report.last, report.payload_bytes, report.at_ms),
+            (Lsn(0), 0, 0)
+        );
     }
 }
