@@ -11,7 +11,7 @@ BENCH_ARGS :=
 QUORATE_FUZZ_SECONDS ?= 60
 export QUORATE_FUZZ_SECONDS
 
-.PHONY: help up build test install lint unit simulate integration soak growth differential bench bench-dynamodb bench-elasticache flame clean
+.PHONY: help up build test install lint unit simulate simulate-volume integration soak growth differential bench bench-dynamodb bench-elasticache flame clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,14 @@ ifdef SEED
 	SEED=$(SEED) STORY=1 cargo test --release --package quorate-replica-simulator one_seed -- --nocapture
 else
 	SEEDS=$(or $(SEEDS),1000) FROM=$(or $(FROM),1) cargo test --release --package quorate-replica-simulator \
+		every_promise -- --nocapture
+endif
+
+simulate-volume: ## The volume's protocol in simulated time, by seed (SEEDS=10000 FROM=1; SEED=7 for one of them, with its story).
+ifdef SEED
+	SEED=$(SEED) cargo test --release --package quorate-volume-simulator one_seed -- --nocapture
+else
+	SEEDS=$(or $(SEEDS),10000) FROM=$(or $(FROM),1) cargo test --release --package quorate-volume-simulator \
 		every_promise -- --nocapture
 endif
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from harness import faults, processes
-from harness.aurora import Clusters, unmount_all
+from harness.aurora import Clusters, check_pages, unmount_all
 from harness.ledger import Ledger
 from harness.poll import until
 
@@ -35,17 +35,10 @@ def ledger(clusters, books, whole):
     """Writers at the cluster endpoint, once there is a reader to take over."""
     for instance in (f"{NAME}-1", f"{NAME}-2"):
         clusters.wait_instance(instance)
+    reader = clusters.of_instance(clusters.readers(NAME)[0])
+    reader.wait("select status from pg_stat_wal_receiver", "streaming", within=60)
     with Ledger(books) as ledger:
         yield ledger
-
-
-def check_pages(database):
-    """Every index agrees with its table, and every page with its checksum."""
-    database.ask("create extension if not exists amcheck")
-    database.ask(
-        "select bt_index_parent_check(c.oid, true) from pg_class c join pg_am a on a.oid = c.relam"
-        " where a.amname = 'btree' and c.relpersistence = 'p' and c.relnamespace = 'public'::regnamespace"
-    )
 
 
 def test_the_endpoints_lead_to_the_writer_and_to_the_reader(clusters, books):

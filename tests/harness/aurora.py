@@ -1,7 +1,9 @@
 """Aurora clusters: making them, asking how they are, and who does what."""
 
 import subprocess
+from pathlib import Path
 
+from . import faults
 from .aws import MASTER, PASSWORD, client
 from .database import Database
 from .poll import until
@@ -91,6 +93,12 @@ class Clusters:
     def zone(self, instance):
         return self.instance(instance)["AvailabilityZone"]
 
+    def node(self, instance):
+        """The node that has the instance's mount."""
+        resource = self.instance(instance)["DbiResourceId"]
+        place = next(place for place in mounts(self.region) if f"/clusters/{resource}/" in place)
+        return next(part for part in Path(place).parts if part.startswith(self.zone(instance)))
+
     def events(self, cluster):
         found = self.api.describe_events(SourceIdentifier=cluster, SourceType="db-cluster", Duration=60)
         return [event["Message"] for event in found["Events"]]
@@ -117,6 +125,22 @@ class ClusterDatabase(Database):
             port = int(own) if own else port
         endpoint = {"Address": address, "Port": port}
         super().__init__(region, {"DBInstanceIdentifier": cluster, "Endpoint": endpoint})
+
+
+def programs():
+    """The folder of PostgreSQL's newest programs."""
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+
+
+def check_pages(database):
+    """Every index agrees with its table, and every page with its checksum."""
+    socket = database.one("show unix_socket_directories")
+    port = database.one("show port")
+    check = [programs() / "pg_amcheck", "--host", socket, "--port", port, "--username", "rdsadmin", "--database", "shop"]
+    command = [*check, "--install-missing", "--heapallindexed", "--parent-check", "--no-strict-names"]
+    account = ["setpriv", "--reuid", "quorate", "--regid", "quorate", "--clear-groups"] if faults.is_root() else []
+    found = subprocess.run([*account, *command], capture_output=True, text=True, cwd="/", check=False)
+    assert found.returncode == 0, f"{found.stdout}{found.stderr}"
 
 
 def mounts(region):

@@ -197,6 +197,24 @@ class Region:
         """Starts what is down in the node's zone."""
         self.zone("start", node.rpartition("-")[0])
 
+    def bar_node(self, node):
+        """Keeps a node from starting, until `admit_node`: it does not find out who it is."""
+        (self.node_folder(node) / "identity").rename(self.node_folder(node) / "identity.barred")
+
+    def admit_node(self, node):
+        barred = self.node_folder(node) / "identity.barred"
+        if barred.exists():
+            barred.rename(self.node_folder(node) / "identity")
+            self.start_node(node)
+
+    def node_log(self, node):
+        return (self.node_folder(node) / "node.log").read_text(errors="replace")
+
+    def decided(self, words):
+        """What any leader of the catalog has decided so far, in sentences with these words, oldest first."""
+        lines = [line for row in self.zones() for line in self.node_log(row["node"]).splitlines()]
+        return sorted(line for line in lines if "decided" in line and words in line)
+
     # What to show when a test fails.
 
     def log_tail(self, lines=40):

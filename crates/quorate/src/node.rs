@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,7 @@ use quorate_consensus::{GroupConfig, Voter};
 use quorate_control::{Catalog, Lease, NodeRecord, Remote, Replica, Txn};
 use quorate_dynamodb::host::{HeatLimits, HostConfig, PartitionHost};
 use quorate_rds::agent::run_agent;
+use quorate_rds::aurora::agent::AuroraHost;
 use quorate_rds::events::ResourceOwner;
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{Identity, NodeInfo, PeerRole, RegionMap};
@@ -122,6 +124,38 @@ impl Own {
     }
 }
 
+/// Threads for the members of Aurora's clusters. Their files lie on segments, which this node must go on serving while the
+/// members' agent waits for a file.
+struct MemberThreads(Option<Runtime>);
+
+impl MemberThreads {
+    fn start() -> std::io::Result<MemberThreads> {
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        threads
+            .worker_threads(4)
+            .thread_name("members")
+            .enable_all();
+        Ok(MemberThreads(Some(threads.build()?)))
+    }
+
+    async fn run(&self, host: Arc<AuroraHost>, stop: CancellationToken) {
+        let agent = quorate_rds::aurora::agent::run_agent(host, stop);
+        if let Some(threads) = &self.0
+            && let Err(e) = threads.spawn(agent).await
+        {
+            tracing::error!(error = %e, "the agent of clusters has ended");
+        }
+    }
+}
+
+impl Drop for MemberThreads {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
 /// Runs the node whose identity lies in `folder`, until `stop`.
 pub(crate) async fn run(
     folder: PathBuf,
@@ -154,7 +188,9 @@ pub(crate) async fn run(
     let caches = cache_agent(&folder, &config, &own, &catalog, &lease, archive.clone())?;
     let dynamodb = own.open_dynamodb(&folder, &config, &catalog).await?;
     dynamodb.route(&mut router);
+    let members = MemberThreads::start()?;
     let mut tasks = JoinSet::new();
+    tasks.spawn(quorate_rds::aurora::agent::run_segments(aurora.clone()));
     tasks.spawn(server.serve(router));
     if let Some(replica) = &replica {
         replica.form().await?;
@@ -175,7 +211,7 @@ pub(crate) async fn run(
     tokio::select! {
         _ = async { tokio::join!(
             run_agent(rds, stop.clone()),
-            quorate_rds::aurora::agent::run_agent(aurora, stop.clone()),
+            members.run(aurora.clone(), stop.clone()),
             quorate_elasticache::agent::run_agent(caches, stop.clone()),
         ) } => {}
         why = broken(replica.as_ref()) => {

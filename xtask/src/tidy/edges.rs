@@ -98,6 +98,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-oracle",
         ],
     ),
+    ("quorate-volume-simulator", &["quorate-volume"]),
     ("quorate-drills", &["quorate-base", "quorate-oracle"]),
     (
         "quorate",

@@ -56,25 +56,24 @@ pub(crate) struct AdoptBy {
     pub(crate) adopt: Adopt,
 }
 
-/// Pages as they are at an LSN, of a segment that reaches `need`.
+/// Pages as they are at an LSN, of a segment that reaches it: a record of its group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReadFrom {
     pub(crate) segment: SegmentId,
     pub(crate) pages: Vec<PageId>,
     pub(crate) at: Lsn,
-    pub(crate) need: Lsn,
 }
 
 /// Pages in the order that was asked for, without the zeros at their ends.
 pub(crate) type PagesRead = Result<Vec<Bytes>, SegmentError>;
 
-/// The pages from `from` on that may be something else than zeros at an LSN, of a segment that reaches `need`.
+/// The pages from `from` on that may be something else than zeros at an LSN, of a segment that reaches it: a record of its
+/// group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ListFrom {
     pub(crate) segment: SegmentId,
     pub(crate) from: PageId,
     pub(crate) at: Lsn,
-    pub(crate) need: Lsn,
 }
 
 /// Some of a segment's pages, ascending.
@@ -125,6 +124,7 @@ pub(crate) struct CopiedPages {
     pub(crate) next: Option<PageId>,
     /// Up to which record the pages have everything.
     pub(crate) base: Lsn,
+    pub(crate) complete: Complete,
 }
 
 pub(crate) type Copied = Result<CopiedPages, SegmentError>;

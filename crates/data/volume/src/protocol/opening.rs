@@ -200,6 +200,11 @@ impl Opening {
 }
 
 /// What these answers, a read quorum or more of each group, say of the volume.
+///
+/// All of them have to be of copies that were asked when the highest VDL among them was complete already: else a group may
+/// lack what another one knows of. Copies that are sealed cannot complete anything for an older writer, so a recovery has
+/// that. Who looks without sealing asks again until a whole round tells of no higher VDL than the round before; and the
+/// group's membership must still be the same in the catalog afterwards.
 #[must_use]
 pub fn find(answers: &BTreeMap<GroupIndex, Vec<&Sealed>>) -> Found {
     let all = || answers.values().flatten();
@@ -373,5 +378,56 @@ mod tests {
         };
         segments[5].adopt(&adopt).unwrap();
         assert!(segments[5].lacks_records());
+    }
+    #[test]
+    fn a_writer_that_was_replaced_gets_no_quorum_of_copies_put_in_since() {
+        let mut segments = segments();
+        segments.extend((6..8).map(|_| Segment::found(Default::default(), Lsn(0), [])));
+        let mut first = open(1, &mut segments, &[0, 1, 2, 3, 4, 5])
+            .finished()
+            .unwrap();
+        // Copies 2 and 3 do not hear of the second writer; the others are replaced while the group has no records.
+        let mut second = open(2, &mut segments, &[0, 1, 4, 5]).finished().unwrap();
+        let mut membership = Membership::first();
+        for (suspect, copy) in [(4, 6), (5, 7)] {
+            membership = membership.doubled(suspect, copy).unwrap();
+            second.change_membership(GROUP, membership.clone());
+            if !second.is_filled(GROUP) {
+                let adopt = Adopt {
+                    speaker: second.speaker(GROUP).unwrap(),
+                    history: second.history().clone(),
+                    tail: second.complete(GROUP).tail,
+                };
+                segments[copy as usize].adopt(&adopt).unwrap();
+                second.reached(GROUP, copy, segments[copy as usize].scl());
+            }
+            assert!(second.is_filled(GROUP));
+            membership = membership.settled(true).unwrap();
+            second.change_membership(GROUP, membership.clone());
+        }
+        first.change_membership(GROUP, membership);
+        let (_, header) = first.allocate(PageId(0), true).unwrap();
+        for copy in [2, 3, 6, 7] {
+            let speaker = first.speaker(GROUP).unwrap();
+            let adopt = Adopt {
+                speaker,
+                history: first.history().clone(),
+                tail: Lsn(0),
+            };
+            let message = Append {
+                speaker,
+                complete: Complete::default(),
+                records: vec![Record {
+                    header,
+                    page: PageId(0),
+                    change: Change::Mark,
+                }],
+            };
+            let segment = &mut segments[copy as usize];
+            if segment.adopt(&adopt).is_ok() && segment.append(&message).is_ok() {
+                first.reached(GROUP, copy, segment.scl());
+            }
+        }
+        assert_eq!(first.vdl(), first.history().last().unwrap().at);
     }
 }

@@ -34,7 +34,8 @@ pub struct SegmentState {
 pub struct Stored {
     /// Whether `Segment::state` has changed.
     pub state: bool,
-    /// Cuts that made records void: those above the LSN whose epoch is lower are to be dropped.
+    /// Cuts that made records void: those above the LSN whose epoch is lower are to be dropped, of those that are stored
+    /// already. A later history may bring some of them back.
     pub discard: Vec<(Lsn, VolumeEpoch)>,
     /// Which of the records that came are to be kept, by their place in the message.
     pub records: Vec<usize>,
@@ -55,7 +56,7 @@ pub struct Segment {
 
 impl Segment {
     /// A segment as its store found it: the state last written, the LSN up to which pages have everything, and the headers
-    /// above it.
+    /// above it. Headers below it, or void, are left out: a store may be behind with dropping them.
     #[must_use]
     pub fn found(
         state: SegmentState,
@@ -71,7 +72,7 @@ impl Segment {
             scl: base,
         };
         for header in headers {
-            segment.hold(header);
+            segment.take(header);
         }
         segment
     }
@@ -100,7 +101,8 @@ impl Segment {
         self.scl < self.tail || !self.beyond.is_empty()
     }
 
-    /// Whether a page may be read here as it is when the group's log ends at `need`.
+    /// Whether a page may be read here as it is when the group's log ends at `need`. It is to be read as of `need`, not of the
+    /// volume's VDL: a segment that has not heard of the last recovery may hold void records between the two.
     #[must_use]
     pub fn reaches(&self, need: Lsn) -> bool {
         self.scl >= need
@@ -154,7 +156,7 @@ impl Segment {
         self.listen(message.speaker)?;
         let mut stored = self.agree(message.speaker);
         self.take_over(&message.history, &mut stored);
-        self.tail = message.tail;
+        self.tail = self.tail.max(message.tail);
         Ok(stored)
     }
 
@@ -201,7 +203,8 @@ impl Segment {
     }
 
     /// Takes what a peer sent: a newer history first, then the records that it does not make void. `reached` is the peer's own
-    /// knowledge of what is complete.
+    /// knowledge of what is complete. It has to answer a question that was asked since the segment was found: what it leaves
+    /// out because the asker knew it may have been lost since.
     pub fn pulled<'a>(
         &mut self,
         history: Option<&History>,
@@ -223,7 +226,8 @@ impl Segment {
     }
 
     /// Pages hold everything up to `base`: headers at or below it are forgotten. A copy of a peer's pages may bring it above
-    /// the own chain.
+    /// the own chain. The state has to be stored with the pages: a segment that comes back with a base above the VDL that it
+    /// knows cannot say what lies between.
     pub fn rebase(&mut self, base: Lsn) {
         self.base = self.base.max(base);
         self.held = self.held.split_off(&self.base.next());
@@ -279,6 +283,9 @@ impl Segment {
             stored.discard.extend(new.map(|cut| (cut.at, cut.epoch)));
             self.relink();
         }
+        // What the older history knew to exist may be void.
+        let last = self.held.keys().next_back().copied();
+        self.tail = self.state.complete.tail.max(last.unwrap_or_default());
     }
 
     fn learn(&mut self, complete: Complete) {
@@ -324,5 +331,60 @@ impl Segment {
         self.advance();
         let scl = self.scl;
         self.beyond.retain(|_, lsn| *lsn > scl);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cut;
+    use super::*;
+
+    fn history(cuts: &[(u64, u64, u64)]) -> History {
+        let cut = |(epoch, at, start): &(u64, u64, u64)| Cut {
+            epoch: VolumeEpoch(*epoch),
+            at: Lsn(*at),
+            start: Lsn(*start),
+        };
+        cuts.iter()
+            .fold(History::default(), |history, of| history.with(cut(of)))
+    }
+
+    fn header(lsn: u64, previous: u64, epoch: u64) -> RecordHeader {
+        RecordHeader {
+            lsn: Lsn(lsn),
+            previous: Lsn(previous),
+            epoch: VolumeEpoch(epoch),
+            consistency_point: true,
+        }
+    }
+
+    fn state(history: History) -> SegmentState {
+        SegmentState {
+            promised: history.epoch(),
+            history,
+            ..SegmentState::default()
+        }
+    }
+
+    #[test]
+    fn a_history_of_a_peer_ends_the_search_for_what_it_made_void() {
+        let first = state(history(&[(1, 0, 1)]));
+        let mut segment = Segment::found(first, Lsn(0), [header(1, 0, 1), header(3, 2, 1)]);
+        assert!(segment.lacks_records());
+        let second = history(&[(1, 0, 1), (2, 1, 100)]);
+        let stored = segment.pulled(Some(&second), [], Complete::default());
+        assert_eq!(stored.discard, [(Lsn(1), VolumeEpoch(2))]);
+        assert_eq!(segment.scl(), Lsn(1));
+        assert!(!segment.lacks_records());
+    }
+
+    #[test]
+    fn a_store_that_is_behind_with_dropping_brings_nothing_back() {
+        let second = state(history(&[(1, 0, 1), (2, 2, 100)]));
+        let left = [header(1, 0, 1), header(2, 1, 1), header(3, 2, 1)];
+        let segment = Segment::found(second, Lsn(1), left);
+        assert_eq!(segment.scl(), Lsn(2));
+        assert_eq!(segment.coalescible(Lsn(9)), Lsn(1));
+        assert!(!segment.lacks_records());
     }
 }

@@ -1,7 +1,8 @@
 //! A volume's only writer: hands out LSNs and reckons what is complete. Pure.
 //!
 //! Invariants
-//! - LSNs are handed out without gaps, and at most `LSN_ALLOCATION_LIMIT` of them stand above VCL.
+//! - LSNs are handed out without gaps, and at most `LSN_ALLOCATION_LIMIT` of them stand above VDL: the next writer begins
+//!   above all of them.
 //! - PGCL of a group, VCL and VDL never fall. VDL <= VCL, and every record at or below VCL is at a write quorum of its group.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -35,11 +36,14 @@ pub struct Writer {
     history: History,
     pages_per_group: u64,
     next: Lsn,
+    last: Lsn,
     vcl: Lsn,
     vdl: Lsn,
     groups: BTreeMap<GroupIndex, Group>,
     /// Records above VCL with their groups, and whether each is a consistency point.
     incomplete: VecDeque<(Lsn, GroupIndex, bool)>,
+    /// How many records stand above VDL and at or below VCL.
+    between: usize,
     /// The last record, when it is no consistency point.
     open: Option<Lsn>,
 }
@@ -90,10 +94,12 @@ impl Writer {
             epoch: cut.epoch,
             pages_per_group,
             next: cut.start,
+            last: cut.at,
             vcl: cut.at,
             vdl: cut.at,
             groups: groups.collect(),
             incomplete: VecDeque::new(),
+            between: 0,
             open: None,
             history,
         }
@@ -123,10 +129,16 @@ impl Writer {
         self.vcl
     }
 
-    /// The last LSN that was handed out.
+    /// The last record; before the first one of this writer, what its recovery kept.
     #[must_use]
     pub fn last(&self) -> Lsn {
-        Lsn(self.next.0 - 1)
+        self.last
+    }
+
+    /// The LSN that is handed out next.
+    #[must_use]
+    pub fn next(&self) -> Lsn {
+        self.next
     }
 
     /// The group that holds a page.
@@ -141,10 +153,15 @@ impl Writer {
         self.groups.contains_key(&group)
     }
 
-    /// How many more records may be handed out before VDL has to rise.
+    /// How many more records may be handed out before VDL has to rise. One more is kept for a consistency point: without it
+    /// VDL could not rise.
     #[must_use]
     pub fn room(&self) -> usize {
-        LSN_ALLOCATION_LIMIT as usize - self.incomplete.len()
+        (LSN_ALLOCATION_LIMIT as usize - 1).saturating_sub(self.above_vdl())
+    }
+
+    fn above_vdl(&self) -> usize {
+        self.between + self.incomplete.len()
     }
 
     /// Gives a record of this page its place in the log.
@@ -157,7 +174,8 @@ impl Writer {
         consistency_point: bool,
     ) -> Result<(GroupIndex, RecordHeader), NoLsn> {
         let index = self.group_of(page);
-        let has_room = self.room() > 0;
+        let has_room = self.room() > 0
+            || (consistency_point && self.above_vdl() < LSN_ALLOCATION_LIMIT as usize);
         let group = self.groups.get_mut(&index).ok_or(NoLsn::NoGroup(index))?;
         if !has_room {
             return Err(NoLsn::TooFarAhead);
@@ -169,6 +187,7 @@ impl Writer {
             consistency_point,
         };
         self.next = self.next.next();
+        self.last = header.lsn;
         group.last = header.lsn;
         group.above_tail.push_back(header.lsn);
         self.incomplete
@@ -190,10 +209,12 @@ impl Writer {
         self.recount(index)
     }
 
-    /// A copy has lost what it had, or begins anew: it reaches this far only.
+    /// A copy has lost what it had, or begins anew: it reaches this far only. What it may have beyond what was known before
+    /// is for `reached`, which counts.
     pub fn fell_back(&mut self, index: GroupIndex, copy: u32, scl: Lsn) {
         if let Some(group) = self.groups.get_mut(&index) {
-            group.reached.insert(copy, scl);
+            let reached = group.reached.entry(copy).or_default();
+            *reached = scl.min(*reached);
         }
     }
 
@@ -211,7 +232,8 @@ impl Writer {
         self.recount(index)
     }
 
-    /// Adds a group without records: the volume grows.
+    /// Adds a group without records: the volume grows. Only when the catalog, in the same answer, still has this writer's epoch
+    /// as the last one: the group's segments have promised nothing, and a writer that was replaced could write there.
     pub fn add_group(&mut self, index: GroupIndex, membership: Membership) {
         self.groups.entry(index).or_insert(Group {
             membership,
@@ -288,10 +310,13 @@ impl Writer {
         let settled = group.membership.settled(true);
         settled.is_some_and(|settled| {
             let second = &settled.sets[0];
+            // It must have been heard of even in a group without records: else it has promised nothing, and with some such copies
+            // a writer that was replaced would have a quorum.
             let every = second
                 .difference(&group.membership.sets[0])
-                .all(|new| group.reached.get(new).copied().unwrap_or_default() >= group.tail);
-            every && settled.reached_by_write_quorum(&group.reached) >= group.tail
+                .all(|new| group.reached.get(new).is_some_and(|lsn| *lsn >= group.tail));
+            // What counted before the change may be at the first set's write quorum alone, also above the tail.
+            every && settled.reached_by_write_quorum(&group.reached) >= group.complete
         })
     }
 
@@ -315,8 +340,10 @@ impl Writer {
             }
             self.incomplete.pop_front();
             self.vcl = lsn;
+            self.between += 1;
             if is_point {
                 self.vdl = lsn;
+                self.between = 0;
             }
         }
         if self.vdl == before {
@@ -377,6 +404,18 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_that_has_written_nothing_waits_for_nothing() {
+        let history = History::default().with(Cut {
+            epoch: VolumeEpoch(2),
+            at: Lsn(7),
+            start: Lsn(2_000_000),
+        });
+        let writer = Writer::recovered(history, 10, BTreeMap::new());
+        assert_eq!((writer.last(), writer.vdl()), (Lsn(7), Lsn(7)));
+        assert_eq!(writer.next(), Lsn(2_000_000));
+    }
+
+    #[test]
     fn vdl_stops_at_the_last_consistency_point_and_at_the_first_hole() {
         let mut writer = writer(2);
         writer.allocate(PageId(0), true).unwrap();
@@ -410,6 +449,58 @@ mod tests {
         writer.reached(group, 6, Lsn(2));
         assert_eq!(writer.vdl(), Lsn(2));
         assert!(writer.is_filled(group));
+    }
+
+    #[test]
+    fn a_replaced_copy_stays_until_the_others_have_what_counted_with_it() {
+        let mut writer = writer(2);
+        let group = GroupIndex(0);
+        writer.allocate(PageId(10), true).unwrap();
+        writer.allocate(PageId(0), true).unwrap();
+        // The other group holds VDL back.
+        all_reach(&mut writer, 0, 2..6, 2);
+        assert_eq!(writer.vdl(), Lsn(0));
+        writer.change_membership(group, Membership::first().doubled(5, 6).unwrap());
+        assert!(!writer.is_filled(group));
+        writer.reached(group, 6, Lsn(2));
+        assert!(writer.is_filled(group));
+    }
+
+    #[test]
+    fn an_empty_group_keeps_its_copy_until_the_other_one_is_heard_of() {
+        let mut writer = writer(1);
+        let group = GroupIndex(0);
+        writer.change_membership(group, Membership::first().doubled(5, 6).unwrap());
+        assert!(!writer.is_filled(group));
+        writer.reached(group, 6, Lsn(0));
+        assert!(writer.is_filled(group));
+    }
+
+    #[test]
+    fn what_stands_above_vdl_is_limited_and_a_consistency_point_always_fits() {
+        let mut writer = writer(1);
+        while writer.allocate(PageId(0), false).is_ok() {}
+        let last = writer.last();
+        assert_eq!(last, Lsn(LSN_ALLOCATION_LIMIT - 1));
+        all_reach(&mut writer, 0, 0..4, last.0);
+        assert_eq!((writer.vcl(), writer.vdl()), (last, Lsn(0)));
+        assert_eq!(writer.room(), 0);
+        let refused = writer.allocate(PageId(0), false);
+        assert_eq!(refused, Err(NoLsn::TooFarAhead));
+        writer.allocate(PageId(0), true).unwrap();
+        assert!(writer.allocate(PageId(0), true).is_err());
+        all_reach(&mut writer, 0, 0..4, last.0 + 1);
+        assert_eq!(writer.room(), LSN_ALLOCATION_LIMIT as usize - 1);
+    }
+
+    #[test]
+    fn a_copy_that_comes_back_with_more_than_was_known_counts() {
+        let mut writer = writer(1);
+        writer.allocate(PageId(0), true).unwrap();
+        all_reach(&mut writer, 0, 0..3, 1);
+        writer.fell_back(GroupIndex(0), 3, Lsn(1));
+        assert_eq!(writer.reach_of(GroupIndex(0), 3), Lsn(0));
+        assert!(writer.reached(GroupIndex(0), 3, Lsn(1)));
     }
 
     #[test]

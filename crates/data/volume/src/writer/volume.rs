@@ -22,7 +22,7 @@ use quorate_region::transport::Caller;
 
 use crate::layout::{Layout, Place};
 use crate::pages::{Content, PageWrite, Pages, PagesError, Point};
-use crate::protocol::{Change, GroupIndex, Lsn, PageId, Record, Writer};
+use crate::protocol::{Change, GroupIndex, Lsn, Membership, PageId, Record, Writer};
 use crate::reading::Reading;
 use crate::writer::cache::PageCache;
 use crate::writer::delta;
@@ -37,6 +37,8 @@ const FLUSH_EVERY: Duration = Duration::from_millis(5);
 const WAITING_BYTES_MAX: usize = 256 << 20;
 /// How long a write waits for the volume to grow.
 const GROW_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a sync waits before the log says for whom.
+const TELL_AFTER: Duration = Duration::from_secs(5);
 /// Part of the last protection group that may be used before another one is asked for, in hundredths.
 const GROW_AT_PERCENT: u64 = 75;
 
@@ -233,7 +235,7 @@ impl Volume {
             let groups = writes.iter().map(|w| inner.core.group_of(w.page));
             let missing = groups.max().filter(|group| !inner.core.has_group(*group));
             let has_room =
-                inner.core.room() > writes.len() && inner.waiting_bytes() < WAITING_BYTES_MAX;
+                inner.core.room() >= writes.len() && inner.waiting_bytes() < WAITING_BYTES_MAX;
             if missing.is_none() && has_room {
                 return Ok(inner);
             }
@@ -324,6 +326,10 @@ impl Pages for Volume {
         Ok(read.expect("as many pages as were asked for"))
     }
 
+    fn read_many(&self, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
+        self.read_pages(pages)
+    }
+
     fn write(&self, writes: Vec<PageWrite>, point: Point) -> Result<Lsn, PagesError> {
         let beyond = writes.iter().find(|w| w.page.0 >= self.pages_max());
         if let Some(write) = beyond {
@@ -349,7 +355,7 @@ impl Pages for Volume {
                 inner.append(page, change, false);
             }
             // The LSN that its record gets as the next one.
-            let lsn = inner.core.last().next();
+            let lsn = inner.core.next();
             inner.cache.written(write.page, after, lsn);
             last = last.max(Some(write.page));
         }
@@ -383,8 +389,29 @@ impl Pages for Volume {
             if let Some(why) = &inner.ended {
                 return Err(why.clone());
             }
-            inner = self.shared.changed.wait(inner).expect("no holder panics");
+            let waited = self.shared.changed.wait_timeout(inner, TELL_AFTER);
+            let (woken, timeout) = waited.expect("no holder panics");
+            if timeout.timed_out() {
+                tell_what_is_missing(&woken.core, lsn);
+            }
+            inner = woken;
         }
+    }
+}
+
+/// Says which copies a sync waits for.
+fn tell_what_is_missing(core: &Writer, lsn: Lsn) {
+    for group in core.groups() {
+        let copies = core.membership(group).map(Membership::copies);
+        let reached: Vec<String> = copies
+            .into_iter()
+            .flatten()
+            .map(|copy| format!("{copy} at {}", core.reach_of(group, copy)))
+            .collect();
+        tracing::warn!(
+            %lsn, vdl = %core.vdl(), vcl = %core.vcl(), last = %core.last(), %group, complete = %core.quorum_has(group),
+            copies = reached.join(", "), "a sync waits for a write quorum"
+        );
     }
 }
 

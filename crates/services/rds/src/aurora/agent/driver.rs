@@ -55,13 +55,7 @@ pub(super) async fn drive(mut member: Member, stop: CancellationToken) {
                 None => std::future::pending().await,
             }
         };
-        let mut mount = member.mount.as_ref().map(|mount| mount.process.state());
-        let mount_changed = async {
-            match &mut mount {
-                Some(state) => drop(state.changed().await),
-                None => std::future::pending().await,
-            }
-        };
+        let mount_changed = member.mount_changed();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = bell.changed() => {}

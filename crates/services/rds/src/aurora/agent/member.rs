@@ -13,8 +13,11 @@ use crate::agent::member::{Engine, MemberHandle};
 use crate::aurora::agent::host::AuroraHost;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::mount::{MountProcess, MountState};
+use crate::aurora::agent::opened;
+use crate::aurora::agent::storage::StorageWatch;
 use crate::aurora::decide::member::{EngineFacts, MemberFacts, MountFacts};
-use crate::aurora::model::{AuroraEngineState, AuroraMemberReport, MemberDesired};
+use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
+use crate::aurora::records;
 
 /// How long an engine may take to stop in order.
 const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -41,6 +44,8 @@ pub(super) struct Member {
     pub(super) bootstrapped: bool,
     /// Since when a reader does not stream though it could.
     pub(super) silent_since: Option<Instant>,
+    /// What a writer saw of its volume's log.
+    pub(super) storage: StorageWatch,
     report: AuroraMemberReport,
 }
 
@@ -48,6 +53,8 @@ impl Member {
     pub(super) fn new(host: Arc<AuroraHost>, resource_id: &str) -> Result<Member, EngineError> {
         let folder = host.config.folder.join(resource_id);
         let paths = MemberPaths::new(&folder, &host.base.account)?;
+        // What an earlier life of this node opened is not opened again: its mount ended with it.
+        let gave_up = opened::read(paths.root())?;
         Ok(Member {
             host,
             resource_id: resource_id.to_owned(),
@@ -55,9 +62,10 @@ impl Member {
             mount: None,
             engine: None,
             crashed: false,
-            gave_up: None,
+            gave_up,
             bootstrapped: false,
             silent_since: None,
+            storage: StorageWatch::default(),
             report: AuroraMemberReport {
                 engine: AuroraEngineState::Down,
                 epoch: Epoch::default(),
@@ -75,6 +83,21 @@ impl Member {
 
     pub(super) fn mount_state(&self) -> Option<MountState> {
         Some(self.mount.as_ref()?.process.state().borrow().clone())
+    }
+
+    /// Waits until the mount is there, or has ended; from what it is at the moment.
+    pub(super) fn mount_changed(&self) -> impl Future<Output = ()> + use<> {
+        let state = self.mount.as_ref().map(|mount| mount.process.state());
+        async move {
+            let Some(mut state) = state else {
+                return std::future::pending().await;
+            };
+            let stage = |state: &MountState| (state.mounted.is_some(), state.ended.is_some());
+            let known = stage(&state.borrow());
+            if known.1 || state.wait_for(|state| stage(state) != known).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     pub(super) fn server(&self) -> Option<Arc<RunningPostgres>> {
@@ -106,7 +129,7 @@ impl Member {
         });
         MemberFacts {
             desired: cluster.desired,
-            deleted: look.member().desired == MemberDesired::Deleted,
+            deleted: records::may_let_go(cluster, look.name()),
             writes: look.writes(),
             epoch: cluster.epoch,
             created: cluster.created,

@@ -3,18 +3,21 @@
 //! Decides nothing about who writes: the record says so, and the volume's segments refuse whoever is not meant.
 
 mod driver;
+mod functions;
 mod host;
 mod layout;
 mod look;
 mod member;
 mod mount;
+mod opened;
 mod reader;
 mod run;
 mod settings;
 mod steps;
+mod storage;
 mod transfer;
 mod volumes;
 mod writer;
 
 pub use host::{AuroraConfig, AuroraHost};
-pub use run::run_agent;
+pub use run::{run_agent, run_segments};

@@ -1,4 +1,4 @@
-//! The agent's loop: one driver for each member that is placed here, or that left something here.
+//! The agent's loops: one driver for each member that is placed here, or that left something here; and the segments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,17 +16,12 @@ use crate::aurora::model::Cluster;
 /// Longest time between two looks at the catalog.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Keeps this node's segments, and drives its members until `stop`; then stops their engines in order.
+/// Drives this node's members until `stop`; then stops their engines in order. What it does with a member's files waits for
+/// segments, some of them on this very node: it needs threads of its own.
 pub async fn run_agent(host: Arc<AuroraHost>, stop: CancellationToken) {
     if let Err(e) = host.base.account.make_private_dir(&host.config.folder) {
         tracing::error!(error = %e, "the folder of cluster members cannot be made");
     }
-    let segments = [
-        tokio::spawn(host.segments.clone().run_gossip()),
-        tokio::spawn(host.segments.clone().run_upkeep()),
-        tokio::spawn(volumes::run(host.clone())),
-        tokio::spawn(transfer::run(host.clone())),
-    ];
     let mut driving: BTreeMap<String, JoinHandle<()>> = BTreeMap::new();
     let mut bell = host.base.catalog.view().subscribe();
     loop {
@@ -57,9 +52,17 @@ pub async fn run_agent(host: Arc<AuroraHost>, stop: CancellationToken) {
             tracing::error!(resource = %resource_id, error = %e, "a driver did not stop in order");
         }
     }
-    for task in segments {
-        task.abort();
-    }
+}
+
+/// Keeps this node's segments as the catalog places them, and copies volumes, for ever. It must go on while members wait for their files:
+/// those files lie on segments.
+pub async fn run_segments(host: Arc<AuroraHost>) {
+    tokio::join!(
+        host.segments.clone().run_gossip(),
+        host.segments.clone().run_upkeep(),
+        volumes::run(host.clone()),
+        transfer::run(host.clone()),
+    );
 }
 
 /// Resource ids of the members that are placed here.

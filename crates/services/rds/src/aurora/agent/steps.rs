@@ -18,6 +18,7 @@ use crate::aurora::agent::layout::layout_of;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::{Member, Mount};
 use crate::aurora::agent::mount::MountProcess;
+use crate::aurora::agent::opened;
 use crate::aurora::decide::member::MemberStep;
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport, Cluster};
 use crate::aurora::mount::{MountMode, MountSpec};
@@ -128,6 +129,8 @@ impl Member {
             format: !look.cluster().created,
             cache_bytes: self.host.config.cache_bytes,
         };
+        prepare_folder(&self.host.base, &self.paths)?;
+        opened::write(self.paths.root(), look.epoch())?;
         self.start_mount(look, mode, Some(look.epoch())).await
     }
 
@@ -136,6 +139,7 @@ impl Member {
             view: rand::rng().random(),
             overlay: self.overlay(),
         };
+        prepare_folder(&self.host.base, &self.paths)?;
         self.start_mount(look, mode, None).await
     }
 
@@ -147,7 +151,6 @@ impl Member {
     ) -> Result<(), StepError> {
         self.tell_state(look, AuroraEngineState::Mounting, None);
         let base = &self.host.base;
-        prepare_folder(base, &self.paths)?;
         let mountpoint = self.paths.data();
         std::fs::create_dir_all(&mountpoint)
             .map_err(quorate_engines::EngineError::io("make a mount point"))
@@ -165,6 +168,7 @@ impl Member {
         let process = MountProcess::start(&spec, &log).await?;
         let handle = MountHandle {
             volume: layout.volume.clone(),
+            at,
             orders: process.orders(),
             state: process.state(),
             told: Arc::new(Mutex::new(Some(layout))),

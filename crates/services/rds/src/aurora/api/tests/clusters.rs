@@ -149,10 +149,7 @@ async fn a_cluster_is_deleted_when_nothing_stands_against_it() {
             "&FinalDBSnapshotIdentifier=s&SkipFinalSnapshot=true",
             "InvalidParameterCombination",
         ),
-        (
-            "&FinalDBSnapshotIdentifier=s",
-            "InvalidDBClusterStateFault",
-        ),
+        ("&FinalDBSnapshotIdentifier=s", "InvalidDBClusterStateFault"),
         ("&SkipFinalSnapshot=true", "InvalidDBClusterStateFault"),
     ] {
         let (_, refused, message) = world.refused(&format!("{delete}{more}")).await;
