@@ -249,7 +249,7 @@ def test_a_restore_goes_on_when_every_node_is_killed_under_it(region, clusters, 
     clusters.api.restore_db_cluster_from_snapshot(
         DBClusterIdentifier="mended", SnapshotIdentifier="torn", Engine="aurora-postgresql"
     )
-    until(lambda: clusters.describe("mended").get("PercentProgress", 100) > 0, TAKEN_S, "it is on its way", pause=0.02)
+    clusters.wait("mended", lambda found: int(found.get("PercentProgress", 100)) > 0, "it is on its way")
     code, _, _ = error_of(clusters.api.delete_db_cluster_snapshot, DBClusterSnapshotIdentifier="torn")
     assert code == "InvalidDBClusterSnapshotStateFault"
     for row in region.zones():
