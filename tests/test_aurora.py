@@ -121,6 +121,7 @@ def test_all_nodes_killed_at_once_keep_every_row(region, clusters, books, ledger
     ledger.wait_for_more(20)
     for row in region.zones():
         processes.send(row["pid"], signal.SIGKILL)
+    until(lambda: all(row["state"] == "down" for row in region.zones()), 30, "every zone is down")
     for row in region.zones():
         region.zone("start", row["zone"])
     ledger.wait_for_more(20)
