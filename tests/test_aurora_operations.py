@@ -56,10 +56,10 @@ def settled(region):
 
 
 def metrics(region):
-    """The figures of the metrics page, by name and labels."""
+    """The figures of the metrics page that tell of clusters and members, by name and labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{region.api_port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    figures = (line.rpartition(" ") for line in lines if line.startswith("quorate_aurora"))
+    figures = (line.rpartition(" ") for line in lines if line.startswith(("quorate_aurora", "quorate_member")))
     return {name: int(value) for name, _, value in figures}
 
 
@@ -193,6 +193,7 @@ def test_a_killed_zone_is_away_and_the_metrics_say_so(region, clusters, shelf, w
     lags = [name for name in page if name.startswith("quorate_aurora_segment_lag_records{")]
     assert len(lags) == 4
     assert not any(idle in name for name in lags)
+    assert any(name.startswith("quorate_member_lag_milliseconds{") and 'role="reader"' in name for name in page)
     region.zone("start", idle)
     every = {zone: ["sound", "sound"] for zone in expected}
     until(lambda: health(show(region)[1]) == every, 60, "all six are sound again")
