@@ -35,8 +35,7 @@ def books(clusters):
 @pytest.fixture
 def ledger(clusters, books, whole):
     """Writers at the cluster endpoint, once there is a reader to take over."""
-    for instance in (f"{NAME}-1", f"{NAME}-2"):
-        clusters.wait_instance(instance)
+    clusters.wait_running(NAME)
     with Ledger(books) as ledger:
         yield ledger
 

@@ -45,16 +45,6 @@ def health(segments):
     return zones
 
 
-def settled(region):
-    """The status, once both members run as they should."""
-
-    def both():
-        status = region.status()
-        return status if [row["in_sync"] for row in status["resources"]] == [True, True] else None
-
-    return until(both, 90, "writer and reader run")
-
-
 def metrics(region):
     """The figures of the metrics page that tell of clusters and members, by name and labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{region.api_port}/metrics", timeout=10) as answer:
@@ -121,7 +111,7 @@ def test_the_list_and_the_tables_name_the_cluster(region, shelf):
 
 
 def test_status_shows_the_cluster_and_who_writes(region, clusters, shelf):
-    status = settled(region)
+    status = clusters.wait_running(NAME)
     (cluster,) = status["clusters"]
     writer = clusters.writer(NAME)
     assert (cluster["id"], cluster["writer"], cluster["serving"]) == (NAME, writer, True)
@@ -223,7 +213,7 @@ def test_only_superusers_of_rds_inject_crashes(shelf):
 
 @pytest.mark.parametrize("fault", ["instance", "dispatcher", "node"])
 def test_an_injected_crash_is_followed_by_the_reader_and_loses_nothing(region, clusters, shelf, fault):
-    settled(region)
+    clusters.wait_running(NAME)
     writer = clusters.writer(NAME)
     (other,) = clusters.readers(NAME)
     (engine,) = faults.engines(region, clusters.zone(writer))
@@ -241,7 +231,7 @@ def test_an_injected_crash_is_followed_by_the_reader_and_loses_nothing(region, c
 
 
 def test_a_reader_can_be_crashed_too(region, clusters, shelf):
-    settled(region)
+    clusters.wait_running(NAME)
     (reader,) = clusters.readers(NAME)
     (engine,) = faults.engines(region, clusters.zone(reader))
     with pytest.raises(psycopg.OperationalError):
