@@ -33,8 +33,7 @@ def books(clusters):
 @pytest.fixture
 def ledger(clusters, books, whole):
     """Writers at the cluster endpoint, once there is a reader to take over."""
-    for instance in (f"{NAME}-1", f"{NAME}-2"):
-        clusters.wait_instance(instance)
+    clusters.wait_running(NAME)
     reader = clusters.of_instance(clusters.readers(NAME)[0])
     reader.wait("select status from pg_stat_wal_receiver", "streaming", within=60)
     with Ledger(books) as ledger:
