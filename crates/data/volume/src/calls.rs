@@ -67,13 +67,13 @@ pub(crate) struct ReadFrom {
 /// Pages in the order that was asked for, without the zeros at their ends.
 pub(crate) type PagesRead = Result<Vec<Bytes>, SegmentError>;
 
-/// The pages from `from` on that may be something else than zeros at an LSN, of a segment that reaches `need`.
+/// The pages from `from` on that may be something else than zeros at an LSN, of a segment that reaches it: a record of its
+/// group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ListFrom {
     pub(crate) segment: SegmentId,
     pub(crate) from: PageId,
     pub(crate) at: Lsn,
-    pub(crate) need: Lsn,
 }
 
 /// Some of a segment's pages, ascending.

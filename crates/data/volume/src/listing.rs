@@ -32,8 +32,7 @@ impl Reading {
                 let question = ListFrom {
                     segment,
                     from,
-                    at: point.at,
-                    need: point.need,
+                    at: point.need,
                 };
                 let call =
                     self.caller

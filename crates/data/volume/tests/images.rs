@@ -101,7 +101,7 @@ async fn a_view_is_copied_page_by_page_while_the_writer_goes_on() {
     let part = blocking(move || to_part(&copied)).await;
 
     // What an attempt that did not end has left in the volume must not stay.
-    let other = region.other_volume();
+    let other = region.other_volume().await;
     let left = region.open_other(&other, 1).await;
     blocking(move || {
         let unit = vec![at(2, 0, b"left"), at(PAGES + 5, 0, b"left")];
@@ -152,7 +152,7 @@ async fn a_view_has_all_that_was_acknowledged_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_several_groups_are_listed_with_a_zone_gone() {
     let mut region = Region::start().await;
-    region.grow();
+    region.grow().await;
     let volume = Arc::new(region.open(1).await.unwrap());
     let beyond = region.layout.pages_per_group + 3;
     let writer = volume.clone();

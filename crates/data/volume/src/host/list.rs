@@ -20,7 +20,7 @@ impl SegmentHost {
         {
             let mut state = cell.lock();
             let core = state.sound()?;
-            if !core.reaches(from.need) {
+            if !core.reaches(from.at) {
                 return Err(SegmentError::Behind(core.scl()));
             }
         }

@@ -206,14 +206,14 @@ impl Region {
     }
 
     /// Another volume on the same nodes, with as many groups.
-    pub(crate) fn other_volume(&self) -> Layout {
+    pub(crate) async fn other_volume(&self) -> Layout {
         let layout = Layout {
             volume: VolumeId(String::from("cluster-OTHER")),
             ..self.layout.clone()
         };
         for node in self.nodes.values() {
             let host = node.running.as_ref().and_then(|r| r.host.as_ref());
-            host.unwrap().arrange(&layout).unwrap();
+            arrange(host.unwrap(), &layout, BTreeSet::new()).await;
         }
         layout
     }

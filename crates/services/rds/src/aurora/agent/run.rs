@@ -54,7 +54,7 @@ pub async fn run_agent(host: Arc<AuroraHost>, stop: CancellationToken) {
     }
 }
 
-/// Keeps this node's segments as the catalog places them, for ever. It must go on while members wait for their files:
+/// Keeps this node's segments as the catalog places them, and copies volumes, for ever. It must go on while members wait for their files:
 /// those files lie on segments.
 pub async fn run_segments(host: Arc<AuroraHost>) {
     tokio::join!(

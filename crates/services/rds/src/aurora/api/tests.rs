@@ -5,4 +5,5 @@ mod endpoints;
 mod groups;
 mod members;
 mod modifications;
+mod snapshots;
 mod world;

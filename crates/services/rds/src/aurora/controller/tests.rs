@@ -3,5 +3,6 @@
 mod failover;
 mod lifecycle;
 mod region;
+mod transfers;
 mod volume;
 mod walk;

@@ -81,12 +81,18 @@ impl AuroraHost {
             cache_bytes: CACHE_BYTES,
         };
         let layout = self.transfer_layout(volume)?;
+        let groups = layout.groups.len();
         let opening = Volume::open(self.caller.clone(), layout, &options, drop);
         let opened = tokio::time::timeout(OPEN_WITHIN, opening).await;
         let late = |_| TransferError::Late("too few segments of the volume answer");
         let volume_open = Arc::new(opened.map_err(late)??);
         let told = volume_open.clone();
-        let following = self.follow(volume, move |layout| told.set_layout(layout));
+        // Not of groups that are new: their segments have promised nothing, and this attempt may be overruled.
+        let following = self.follow(volume, move |layout| {
+            if layout.groups.len() == groups {
+                told.set_layout(layout);
+            }
+        });
         Ok((volume_open, following))
     }
 

@@ -146,9 +146,10 @@ async fn a_cluster_is_deleted_when_nothing_stands_against_it() {
     for (more, code) in [
         ("", "InvalidParameterCombination"),
         (
-            "&FinalDBSnapshotIdentifier=s",
+            "&FinalDBSnapshotIdentifier=s&SkipFinalSnapshot=true",
             "InvalidParameterCombination",
         ),
+        ("&FinalDBSnapshotIdentifier=s", "InvalidDBClusterStateFault"),
         ("&SkipFinalSnapshot=true", "InvalidDBClusterStateFault"),
     ] {
         let (_, refused, message) = world.refused(&format!("{delete}{more}")).await;
@@ -186,7 +187,7 @@ async fn what_is_not_there_is_an_empty_list_or_a_clear_refusal() {
         assert!(answer.all("DBClusterSnapshot").is_empty());
     }
     let (status, code, message) = world
-        .refused("Action=RestoreDBClusterToPointInTime&DBClusterIdentifier=x")
+        .refused("Action=RestoreDBClusterFromS3&DBClusterIdentifier=x")
         .await;
     assert_eq!((status, code.as_str()), (400, "InvalidAction"));
     assert!(message.contains("not offered yet"), "{message}");

@@ -7,7 +7,7 @@ use quorate_control::{Catalog, Endpoint, Session, Sessions, Stored, Txn};
 use quorate_volume::protocol::{GroupIndex, Lsn};
 
 use crate::aurora::AuroraConfig;
-use crate::aurora::controller::{plan_cluster, plan_volume};
+use crate::aurora::controller::{plan_cluster, plan_snapshot, plan_volume};
 use crate::aurora::fixture;
 use crate::aurora::model::{
     AuroraEngineState, AuroraMemberReport, Cluster, ClusterMember, ClusterStatus, MemberDesired,
@@ -206,7 +206,9 @@ impl Region {
             },
         };
         let world = World::look(&self.catalog, sessions, &self.away, &config).unwrap();
+        let mut snapshots = world.snapshots.iter();
         let plan = plan_cluster(&world, &stored)
+            .or_else(|| snapshots.find_map(|snapshot| plan_snapshot(&world, snapshot)))
             .or_else(|| volume.as_ref().and_then(|v| plan_volume(&world, v)))?;
         self.catalog.commit(plan.txn).await.unwrap();
         Some(plan.what)
