@@ -35,6 +35,8 @@ def ledger(clusters, books, whole):
     """Writers at the cluster endpoint, once there is a reader to take over."""
     for instance in (f"{NAME}-1", f"{NAME}-2"):
         clusters.wait_instance(instance)
+    reader = clusters.of_instance(clusters.readers(NAME)[0])
+    reader.wait("select status from pg_stat_wal_receiver", "streaming", within=60)
     with Ledger(books) as ledger:
         yield ledger
 

@@ -43,13 +43,15 @@ enum Command {
     Status(ShowArgs),
     /// Show where Sentinels listen, and the login of clients that ask them for primaries
     Sentinels(ShowArgs),
+    /// Show what the storage of Aurora's clusters does: log, protection groups, segments
+    Volume(VolumeArgs),
     /// Print shell exports for the aws command line and SDKs: eval "$(quorate env)"
     Env(EnvArgs),
     /// List, kill, start, pause and resume zones of a running `quorate up`
     Zone(ZoneArgs),
     /// Break a live region under load and give a verdict
     Drill(DrillArgs),
-    /// Show the logs of a node, or of the engines of an instance or a cache
+    /// Show the logs of a node, or of the engines of an instance, a cluster or a cache
     Logs(LogsArgs),
     /// Manage access keys of the API
     Keys(KeysArgs),
@@ -108,6 +110,27 @@ impl ShowArgs {
             .map(|r| GatewayRegion::follow(Identity::load(&layout.gateway_identity(&r))?))
             .collect()
     }
+}
+
+/// Options of `volume`.
+#[derive(Debug, Args)]
+pub(crate) struct VolumeArgs {
+    #[command(subcommand)]
+    pub(crate) command: VolumeCommand,
+}
+
+/// What to show of volumes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VolumeCommand {
+    /// List the volumes of all clusters: epoch, VDL, segments by health
+    List(ShowArgs),
+    /// Show a cluster's volume: its log and how fast it grows, and every segment
+    Show {
+        /// The DB cluster identifier
+        cluster: String,
+        #[command(flatten)]
+        show: ShowArgs,
+    },
 }
 
 /// Options of `env`.
@@ -257,7 +280,7 @@ pub(crate) struct MultiAzArgs {
 /// Options of `logs`.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// A node (us-east-1a-1) or a DB instance; all nodes when absent
+    /// A node (us-east-1a-1), a DB instance, a DB cluster or a cache; all nodes when absent
     pub(crate) of: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataOption,
@@ -431,6 +454,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(args) => commands::up(args).await?,
         Command::Sentinels(args) => commands::show_sentinels(args).await?,
         Command::Status(args) => commands::show_status(args).await?,
+        Command::Volume(args) => commands::volume(args).await?,
         Command::Env(args) => commands::env(&args)?,
         Command::Zone(args) => commands::zone(args).await?,
         Command::Drill(args) => return commands::drill(args).await,

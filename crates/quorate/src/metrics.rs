@@ -1,5 +1,6 @@
 //! The metrics page of a gateway: its relays, and what the catalogs' leaders know of nodes and members.
 
+mod aurora;
 mod dynamodb;
 
 use std::collections::BTreeMap;
@@ -81,6 +82,7 @@ impl MetricsPage for Metrics {
         relay_families(&mut page, &self.relay);
         let regions = self.regions.lock().expect("no holder of the lock panics");
         region_families(&mut page, &regions);
+        aurora::families(&mut page, &regions);
         dynamodb::families(&mut page, &regions, &self.counters.counts());
         page
     }

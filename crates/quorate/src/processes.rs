@@ -9,6 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use quorate_rds::aurora::mount::MOUNT_COMMAND;
+
 /// How long killed processes may take to disappear.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -94,6 +96,15 @@ pub(crate) fn engines_below(node: i32) -> Vec<EngineProcess> {
             })
         })
         .collect()
+}
+
+/// The processes below a node that serve volumes as files.
+pub(crate) fn mounts_below(node: i32) -> Vec<i32> {
+    let serves = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|b| *b == 0).nth(1) == Some(MOUNT_COMMAND.as_bytes())
+    };
+    family(node).into_iter().filter(serves).collect()
 }
 
 /// Whether a process runs: there, and not a zombie.

@@ -54,13 +54,12 @@ pub(crate) struct AdoptBy {
     pub(crate) adopt: Adopt,
 }
 
-/// Pages as they are at an LSN, of a segment that reaches `need`.
+/// Pages as they are at an LSN, of a segment that reaches it: a record of its group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReadFrom {
     pub(crate) segment: SegmentId,
     pub(crate) pages: Vec<PageId>,
     pub(crate) at: Lsn,
-    pub(crate) need: Lsn,
 }
 
 /// Pages in the order that was asked for, without the zeros at their ends.
@@ -102,6 +101,7 @@ pub(crate) struct CopiedPages {
     pub(crate) next: Option<PageId>,
     /// Up to which record the pages have everything.
     pub(crate) base: Lsn,
+    pub(crate) complete: Complete,
 }
 
 pub(crate) type Copied = Result<CopiedPages, SegmentError>;

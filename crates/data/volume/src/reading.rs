@@ -31,7 +31,8 @@ pub(crate) const PAGES_MAX: usize = 256;
 pub(crate) struct ReadPoint {
     /// Pages as they were here.
     pub(crate) at: Lsn,
-    /// The group's last record at or below it: a segment that has it can serve.
+    /// The group's last record at or below it. A segment that has it can serve, and is asked for pages as of it: one that has
+    /// not heard of the last recovery may hold void records between the two.
     pub(crate) need: Lsn,
 }
 
@@ -188,8 +189,7 @@ impl Reading {
         let question = ReadFrom {
             segment: segment.clone(),
             pages: pages.to_vec(),
-            at: point.at,
-            need: point.need,
+            at: point.need,
         };
         async move {
             let call = caller.call(&place.node, place.address, READ, &question, CALL_TIMEOUT);

@@ -135,6 +135,109 @@ async fn all_nodes_killed_and_revived_have_what_was_synced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_and_log_agree_when_all_nodes_come_back_after_coalescing() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let volume = blocking(move || {
+        for page in 0..40 {
+            put(&volume, page, format!("first {page}").as_bytes());
+        }
+        volume
+    })
+    .await;
+    let vdl = volume.status().vdl;
+    for zone in ['a', 'b', 'c'] {
+        let knows = |status: &quorate_volume::SegmentStatus| status.complete.vdl >= vdl;
+        region.wait_for(knows, zone).await;
+    }
+    region.coalesce().await;
+    region.wait_for(|status| status.coalesced >= vdl, 'c').await;
+    blocking(move || {
+        for page in 30..60 {
+            put(&volume, page, format!("later {page}").as_bytes());
+        }
+    })
+    .await;
+    for zone in ['a', 'b', 'c'] {
+        region.kill(zone);
+    }
+    for zone in ['a', 'b', 'c'] {
+        region.revive(zone).await;
+    }
+    let volume = region.open(2).await.unwrap();
+    blocking(move || {
+        for page in 0..30 {
+            assert!(starts_with(
+                &volume,
+                page,
+                format!("first {page}").as_bytes()
+            ));
+        }
+        for page in 30..60 {
+            assert!(starts_with(
+                &volume,
+                page,
+                format!("later {page}").as_bytes()
+            ));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_lost_is_replaced_by_one_that_takes_pages_from_its_peers() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let volume = blocking(move || {
+        for page in 0..40 {
+            put(&volume, page, format!("page {page}").as_bytes());
+        }
+        volume
+    })
+    .await;
+    let vdl = volume.status().vdl;
+    for zone in ['a', 'b', 'c'] {
+        let knows = |status: &quorate_volume::SegmentStatus| status.complete.vdl >= vdl;
+        region.wait_for(knows, zone).await;
+    }
+    region.coalesce().await;
+    for zone in ['a', 'b', 'c'] {
+        region.kill(zone);
+    }
+    region.keep_little_log();
+    for zone in ['a', 'b', 'c'] {
+        region.revive(zone).await;
+    }
+    region.coalesce().await;
+    drop(volume);
+    region.lose('c');
+    region.revive('c').await;
+    // What was lost is not made again under its number: nobody knows any more what it promised.
+    assert_eq!(region.lost('c').len(), 2);
+    let next = region.open(2).await.unwrap();
+    for (lost, new) in [(4, 6), (5, 7)] {
+        region.replace(lost, new).await;
+        next.set_layout(region.layout.clone());
+        while !next.status().groups[0].filled {
+            tokio::task::yield_now().await;
+        }
+        region.settle().await;
+        next.set_layout(region.layout.clone());
+    }
+    assert!(region.lost('c').is_empty());
+    region.wait_for(|status| status.scl >= vdl, 'c').await;
+    drop(next);
+    region.kill('a');
+    let last = region.open(3).await.unwrap();
+    blocking(move || {
+        for page in 0..40 {
+            assert!(starts_with(&last, page, format!("page {page}").as_bytes()));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_view_stays_at_its_point_while_the_writer_goes_on() {
     let region = Region::start().await;
     let volume = region.open(1).await.unwrap();
@@ -168,7 +271,7 @@ async fn the_volume_grows_by_a_group_when_it_is_written_further() {
     let mut wanted = volume.wanted_groups();
     let growing = async {
         wanted.wait_for(|wanted| *wanted >= 2).await.unwrap();
-        region.grow();
+        region.grow().await;
         volume.set_layout(region.layout.clone());
     };
     tokio::join!(writing, growing);
@@ -177,6 +280,74 @@ async fn the_volume_grows_by_a_group_when_it_is_written_further() {
     drop(volume);
     let next = region.open(2).await.unwrap();
     blocking(move || assert!(starts_with(&next, beyond, b"further"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_with_a_damaged_log_is_filled_and_counts_again() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let volume = blocking(move || {
+        for page in 0..40 {
+            put(&volume, page, format!("page {page:04}").as_bytes());
+        }
+        volume
+    })
+    .await;
+    let vdl = volume.status().vdl;
+    region.wait_for(|status| status.scl >= vdl, 'c').await;
+    drop(volume);
+    region.kill('c');
+    region.damage('c', b"page 0020");
+    region.revive('c').await;
+    let next = region.open(2).await.unwrap();
+    let next = blocking(move || {
+        put(&next, 50, b"after the damage");
+        next
+    })
+    .await;
+    let vdl = next.status().vdl;
+    let is_whole = |status: &quorate_volume::SegmentStatus| {
+        status.scl >= vdl && status.complete.vdl >= vdl && status.trouble.is_none()
+    };
+    region.wait_for(is_whole, 'c').await;
+    drop(next);
+    region.kill('a');
+    // Zone b alone is no quorum: the damaged copy counts, and has everything.
+    let last = region.open(3).await.unwrap();
+    blocking(move || {
+        for page in 0..40 {
+            assert!(starts_with(
+                &last,
+                page,
+                format!("page {page:04}").as_bytes()
+            ));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_is_written_at_the_far_end_of_128_tib() {
+    const PAGES: u64 = (128 << 40) / 8_192;
+    let mut region = Region::start().await;
+    region.layout.pages_per_group = PAGES / 2;
+    region.grow().await;
+    let volume = region.open(1).await.unwrap();
+    blocking(move || {
+        assert_eq!(volume.pages_max(), PAGES);
+        put(&volume, 0, b"near");
+        put(&volume, PAGES - 1, b"far");
+        let beyond = volume.write(vec![bytes(PAGES, 0, b"no")], Point::Consistent);
+        assert_eq!(beyond, Err(PagesError::BeyondEnd(PageId(PAGES))));
+    })
+    .await;
+    let next = region.open(2).await.unwrap();
+    blocking(move || {
+        assert!(starts_with(&next, 0, b"near"));
+        assert!(starts_with(&next, PAGES - 1, b"far"));
+        assert!(starts_with(&next, PAGES / 2, &[0; 8]));
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +361,7 @@ async fn a_lost_segment_is_replaced_while_writes_go_on() {
         volume
     })
     .await;
-    region.replace(5, 6);
+    region.replace(5, 6).await;
     volume.set_layout(region.layout.clone());
     let volume = blocking(move || {
         put(&volume, 60, b"meanwhile");
@@ -200,7 +371,7 @@ async fn a_lost_segment_is_replaced_while_writes_go_on() {
     while !volume.status().groups[0].filled {
         tokio::task::yield_now().await;
     }
-    region.settle();
+    region.settle().await;
     volume.set_layout(region.layout.clone());
     let copies = region.layout.groups[&GroupIndex(0)].membership.copies();
     assert_eq!(copies, [0, 1, 2, 3, 4, 6].into());

@@ -1,4 +1,4 @@
-//! `logs`: of nodes, and of the engines of instances and caches.
+//! `logs`: of nodes, and of the engines of instances, clusters and caches.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use quorate_base::NodeId;
 use quorate_elasticache::agent::member_folder;
 use quorate_elasticache::model::Cache;
+use quorate_rds::aurora::model::Cluster;
 use quorate_rds::model::Instance;
 use quorate_region::Identity;
 
@@ -62,6 +63,9 @@ async fn find(layout: &Layout, of: Option<&str>) -> anyhow::Result<Vec<(String, 
             if let Some(stored) = catalog.read::<Cache>(&id).await? {
                 logs.extend(cache_logs(layout, &stored.record));
             }
+            for stored in catalog.list::<Cluster>().await? {
+                logs.extend(cluster_logs(layout, &id, &stored.id, &stored.record));
+            }
             let Some(stored) = catalog.read::<Instance>(&id).await? else {
                 continue;
             };
@@ -76,6 +80,22 @@ async fn find(layout: &Layout, of: Option<&str>) -> anyhow::Result<Vec<(String, 
     }
     logs.retain(|(_, path)| path.exists());
     Ok(logs)
+}
+
+/// The logs of a cluster's members, or of one of them: those of their engines, and of the mounts below.
+fn cluster_logs(layout: &Layout, of: &str, id: &str, cluster: &Cluster) -> Vec<(String, PathBuf)> {
+    let mut logs = Vec::new();
+    for (name, member) in &cluster.members {
+        let Some(node) = member.node.as_ref().filter(|_| of == id || of == name) else {
+            continue;
+        };
+        let folder = layout.node(node).join("clusters").join(&member.resource_id);
+        for log in ["mount", "postgres"] {
+            let path = folder.join("log").join(format!("{log}.log"));
+            logs.push((format!("{node} {log}"), path));
+        }
+    }
+    logs
 }
 
 /// The log of each member of a cache.

@@ -8,6 +8,7 @@ mod region;
 mod sentinels;
 mod serve;
 mod status;
+mod volume;
 mod zone;
 
 pub(crate) use drill::drill;
@@ -18,4 +19,5 @@ pub(crate) use region::region;
 pub(crate) use sentinels::show_sentinels;
 pub(crate) use serve::{gateway, node, up};
 pub(crate) use status::show_status;
+pub(crate) use volume::volume;
 pub(crate) use zone::zone;

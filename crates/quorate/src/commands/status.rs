@@ -7,7 +7,9 @@ use quorate_region::Identity;
 
 use crate::cli::ShowArgs;
 use crate::gateway::GatewayRegion;
-use crate::status::{NodeStatus, RegionStatus, ResourceStatus, SentinelStatus, region_status};
+use crate::status::{
+    ClusterStatus, NodeStatus, RegionStatus, ResourceStatus, SentinelStatus, region_status,
+};
 use crate::table::{print_json, print_table, say};
 
 #[derive(Serialize)]
@@ -44,7 +46,7 @@ fn show(region: &RegionStatus) {
     ));
     let header = ["ZONE", "NODE", "ADDRESS", "STATE", "VOTES", "LAST HEARD"];
     print_table(header, region.nodes.iter().map(node_row).collect());
-    if region.resources.is_empty() && region.tables.is_empty() {
+    if region.resources.is_empty() && region.clusters.is_empty() && region.tables.is_empty() {
         return say("\nno resources yet");
     }
     if !region.resources.is_empty() {
@@ -54,6 +56,23 @@ fn show(region: &RegionStatus) {
             "ENDPOINT",
         ];
         print_table(header, region.resources.iter().map(resource_row).collect());
+    }
+    if !region.clusters.is_empty() {
+        say("");
+        let header = [
+            "CLUSTER",
+            "STATUS",
+            "WRITER",
+            "READERS",
+            "EPOCH",
+            "SERVES",
+            "ENDPOINT",
+            "READER ENDPOINT",
+        ];
+        print_table(header, region.clusters.iter().map(cluster_row).collect());
+    }
+    for (id, detail) in details(region) {
+        say(&format!("\n{id}: {detail}"));
     }
     if !region.sentinels.is_empty() {
         say("");
@@ -169,6 +188,32 @@ fn or_none(place: Option<&impl ToString>) -> String {
     place.map_or_else(|| String::from("-"), ToString::to_string)
 }
 
+fn cluster_row(cluster: &ClusterStatus) -> [String; 8] {
+    [
+        cluster.id.clone(),
+        cluster.status.clone(),
+        or_none(cluster.writer.as_ref()),
+        or_none(
+            Some(cluster.readers.join(", "))
+                .filter(|all| !all.is_empty())
+                .as_ref(),
+        ),
+        cluster.epoch.to_string(),
+        String::from(if cluster.serving { "yes" } else { "no" }),
+        format!(":{}", cluster.writer_port),
+        format!(":{}", cluster.reader_port),
+    ]
+}
+
+/// What clusters and their members say of themselves beyond the columns of tables.
+fn details(region: &RegionStatus) -> impl Iterator<Item = (&str, &str)> {
+    let clusters = region.clusters.iter();
+    let clusters = clusters.filter_map(|c| Some((c.id.as_str(), c.detail.as_deref()?)));
+    let members = region.resources.iter();
+    let members = members.filter(|m| m.kind == "db-cluster-member");
+    clusters.chain(members.filter_map(|m| Some((m.id.as_str(), m.detail.as_deref()?))))
+}
+
 fn sentinel_row(sentinel: &SentinelStatus) -> [String; 4] {
     let caches: Vec<String> = sentinel
         .caches
@@ -197,7 +242,8 @@ fn resource_row(resource: &ResourceStatus) -> [String; 10] {
     let lag = match (resource.lag_bytes, resource.lag_ms) {
         (Some(bytes), Some(ms)) => format!("{bytes} B, {}.{:03} s", ms / 1_000, ms % 1_000),
         (Some(bytes), None) => format!("{bytes} B"),
-        _ => String::from("-"),
+        (None, Some(ms)) => format!("{}.{:03} s", ms / 1_000, ms % 1_000),
+        (None, None) => String::from("-"),
     };
     [
         resource.id.clone(),

@@ -18,13 +18,13 @@ pub(crate) async fn zone(args: ZoneArgs) -> anyhow::Result<()> {
         return print_json(&rows);
     }
     print_table(
-        ["ZONE", "NODE", "STATE", "PID", "ENGINES"],
+        ["ZONE", "NODE", "STATE", "PID", "ENGINES", "MOUNTS"],
         rows.iter().map(row).collect(),
     );
     Ok(())
 }
 
-fn row(row: &ZoneRow) -> [String; 5] {
+fn row(row: &ZoneRow) -> [String; 6] {
     [
         row.zone.to_string(),
         row.node.to_string(),
@@ -32,5 +32,6 @@ fn row(row: &ZoneRow) -> [String; 5] {
         row.pid
             .map_or_else(|| String::from("-"), |pid| pid.to_string()),
         row.engines.len().to_string(),
+        row.mounts.len().to_string(),
     ]
 }

@@ -6,9 +6,12 @@ use quorate_base::{Epoch, NodeId, RegionName, ZoneName};
 use quorate_control::{NodeRecord, Remote, Session, Stored};
 use quorate_dynamodb::survey::{Surveyor, TableSurvey};
 use quorate_elasticache::model::{Cache, Sentinel, Watched};
+use quorate_rds::aurora::model::{Cluster, Volume};
 use quorate_rds::model::{Instance, MemberReport, Role};
 
 use super::caches;
+use super::clusters::{self, ClusterStatus};
+use super::volumes::{self, ClusterVolume};
 
 /// A region.
 #[derive(Debug, Clone, Serialize)]
@@ -20,6 +23,11 @@ pub(crate) struct RegionStatus {
     pub(crate) term: u64,
     pub(crate) nodes: Vec<NodeStatus>,
     pub(crate) resources: Vec<ResourceStatus>,
+    /// Aurora's clusters; their members are among the resources.
+    pub(crate) clusters: Vec<ClusterStatus>,
+    /// The volumes of clusters: `volume show` tells of them.
+    #[serde(skip)]
+    pub(crate) volumes: Vec<ClusterVolume>,
     /// The Sentinels that fail caches over, where there are any.
     pub(crate) sentinels: Vec<SentinelStatus>,
     /// DynamoDB's tables with their partitions; empty where nobody was asked about them.
@@ -83,6 +91,8 @@ pub(crate) async fn region_status(
     let catalog = remote.catalog();
     let nodes = catalog.list::<NodeRecord>().await?;
     let instances = catalog.list::<Instance>().await?;
+    let clusters = catalog.list::<Cluster>().await?;
+    let stored_volumes = catalog.list::<Volume>().await?;
     let caches = catalog.list::<Cache>().await?;
     let sentinels = catalog.list::<Sentinel>().await?;
     let tables = match surveyor {
@@ -102,11 +112,18 @@ pub(crate) async fn region_status(
             .iter()
             .flat_map(|stored| members(stored, &session))
             .chain(
+                clusters
+                    .iter()
+                    .flat_map(|stored| clusters::members(stored, &session)),
+            )
+            .chain(
                 caches
                     .iter()
                     .flat_map(|stored| caches::members(stored, &session)),
             )
             .collect(),
+        volumes: volumes::of_clusters(&clusters, &stored_volumes, &sessions),
+        clusters: clusters.iter().map(clusters::cluster).collect(),
         sentinels: sentinels
             .iter()
             .filter_map(|stored| caches::sentinel(stored, &session))

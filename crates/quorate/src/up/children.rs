@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use quorate_base::{NodeId, ZoneName};
 
 use crate::layout::Layout;
-use crate::processes::{engines_below, is_stopped, kill_family, runs, signal_family};
+use crate::processes::{engines_below, is_stopped, kill_family, mounts_below, runs, signal_family};
 use crate::up::control::ZoneRow;
 
 /// Time between two looks for nodes that ended.
@@ -181,6 +181,7 @@ impl Children {
                     .to_owned(),
                     pid,
                     engines: pid.map(engines_below).unwrap_or_default(),
+                    mounts: pid.map(mounts_below).unwrap_or_default(),
                 }
             })
             .collect()

@@ -40,6 +40,8 @@ pub(crate) struct ZoneRow {
     pub(crate) state: String,
     pub(crate) pid: Option<i32>,
     pub(crate) engines: Vec<EngineProcess>,
+    /// The processes that serve the files of clusters' engines.
+    pub(crate) mounts: Vec<i32>,
 }
 
 /// What became of an action.

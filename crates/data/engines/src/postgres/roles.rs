@@ -32,6 +32,8 @@ pub struct Bootstrap {
     pub master_verifier: String,
     /// The first database, owned by the master user; `None` when none was asked for.
     pub database: Option<String>,
+    /// What else every database is given, as the administrator: SQL that can be run again at any time.
+    pub in_each_database: &'static str,
 }
 
 /// In every database: cancelling is guarded. `template1` and `template0` hand it on to new ones.
@@ -102,6 +104,7 @@ pub async fn bootstrap(server: &RunningPostgres, want: &Bootstrap) -> Result<(),
     for template in ["template0", "template1", "postgres"] {
         let client = connect(template).await?;
         run(&client, "guard cancelling", IN_EACH_DATABASE).await?;
+        run(&client, "add the engine's functions", want.in_each_database).await?;
     }
     run(
         &first,

@@ -168,6 +168,7 @@ impl Bed {
             master_user: MASTER.to_owned(),
             master_verifier: VERIFIER.to_owned(),
             database: Some(DATABASE.to_owned()),
+            in_each_database: "",
         }
     }
 }

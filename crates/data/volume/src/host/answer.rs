@@ -39,7 +39,8 @@ impl SegmentHost {
     fn take(&self, segment: &SegmentId, to: &AppendTo) -> Result<(Lsn, Position), SegmentError> {
         let cell = self.cell(segment)?;
         let mut state = cell.lock();
-        let stored = state.sound()?.append(&to.append)?;
+        let mut stored = state.sound()?.append(&to.append)?;
+        stored.state |= state.is_whole_again();
         cell.hand_over(&mut state, &self.store, &stored, &to.append.records)?;
         if state.core.lacks_records() {
             self.lacking.notify_one();
@@ -53,7 +54,7 @@ impl SegmentHost {
     ) -> impl Future<Output = Result<SealAnswer, String>> + Send + 'static {
         let sealed = self.cell(&of.segment).and_then(|cell| {
             let mut state = cell.lock();
-            let (sealed, stored) = state.sound()?.seal(of.speaker)?;
+            let (sealed, stored) = state.undamaged()?.seal(of.speaker)?;
             cell.hand_over(&mut state, &self.store, &stored, &[])?;
             Ok((sealed, state.handed))
         });
@@ -105,7 +106,7 @@ impl SegmentHost {
                 Ok(core) => core,
                 Err(e) => return Ok(Err(e)),
             };
-            if !core.reaches(from.need) {
+            if !core.reaches(from.at) {
                 return Ok(Err(SegmentError::Behind(core.scl())));
             }
         }
@@ -162,7 +163,6 @@ impl SegmentHost {
                 segment,
                 pages: vec![page],
                 at: version,
-                need: version,
             };
             let call = self
                 .caller

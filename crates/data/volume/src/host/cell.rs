@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::calls::SegmentError;
@@ -36,13 +37,23 @@ pub(super) struct CellState {
     pub(super) next_peer: usize,
     /// Why the segment takes and serves nothing.
     pub(super) trouble: Option<String>,
+    /// Whether it has lost records that it had confirmed. It does not count in a recovery until a writer has filled it: two
+    /// such copies among the four that seal could hide what the two others never had.
+    damaged: bool,
+}
+
+/// What is stored of a segment beside its records.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    state: SegmentState,
+    damaged: bool,
 }
 
 impl Cell {
     /// A segment that was just made.
     pub(super) fn new(id: SegmentId, handed: Position) -> Arc<Cell> {
         let core = Segment::found(SegmentState::default(), Lsn(0), []);
-        Cell::with(id, core, handed, None)
+        Cell::with(id, core, handed, None, false)
     }
 
     /// A segment that was found on disk.
@@ -58,13 +69,21 @@ impl Cell {
             Some(Err(e)) => Some(format!("its state cannot be read: {e}")),
             _ => None,
         };
-        let state = state.and_then(Result::ok).unwrap_or_default();
+        let kept = state.and_then(Result::ok).unwrap_or_default();
         let headers = found.headers.iter().copied();
-        let core = Segment::found(state, found.coalesced_to, headers);
-        Cell::with(found.segment.clone(), core, Position::default(), trouble)
+        let core = Segment::found(kept.state, found.coalesced_to, headers);
+        let damaged = kept.damaged || found.damage.is_some();
+        let id = found.segment.clone();
+        Cell::with(id, core, Position::default(), trouble, damaged)
     }
 
-    fn with(id: SegmentId, core: Segment, handed: Position, trouble: Option<String>) -> Arc<Cell> {
+    fn with(
+        id: SegmentId,
+        core: Segment,
+        handed: Position,
+        trouble: Option<String>,
+        damaged: bool,
+    ) -> Arc<Cell> {
         let state = CellState {
             core,
             handed,
@@ -73,6 +92,7 @@ impl Cell {
             pulling: false,
             next_peer: 0,
             trouble,
+            damaged,
         };
         Arc::new(Cell {
             id,
@@ -96,7 +116,7 @@ impl Cell {
         if stored.state {
             entries.push(Entry::State {
                 segment: self.id.clone(),
-                bytes: write_state(state.core.state()),
+                bytes: write_state(state),
             });
         }
         for (above, below_epoch) in &stored.discard {
@@ -138,6 +158,25 @@ impl CellState {
         }
     }
 
+    /// The core, for a recovery that counts it.
+    pub(super) fn undamaged(&mut self) -> Result<&mut Segment, SegmentError> {
+        if self.damaged {
+            let why = "records that it had confirmed are lost: it counts again once a writer has filled it";
+            return Err(SegmentError::Disk(String::from(why)));
+        }
+        self.sound()
+    }
+
+    /// A writer has just told how far the log is complete: a damaged segment that reaches that far is whole again. True when
+    /// that is to be stored.
+    pub(super) fn is_whole_again(&mut self) -> bool {
+        let is_filled = self.core.scl() >= self.core.complete().tail;
+        self.damaged && is_filled && {
+            self.damaged = false;
+            true
+        }
+    }
+
     pub(super) fn pin(&mut self) {
         self.pinned_until = Some(Instant::now() + PINNED_FOR);
     }
@@ -156,12 +195,16 @@ pub(super) fn disk(e: &StoreError) -> SegmentError {
     }
 }
 
-fn write_state(state: &SegmentState) -> Bytes {
-    let bytes = postcard::to_extend(state, vec![STATE_VERSION]);
+fn write_state(state: &CellState) -> Bytes {
+    let kept = Kept {
+        state: state.core.state().clone(),
+        damaged: state.damaged,
+    };
+    let bytes = postcard::to_extend(&kept, vec![STATE_VERSION]);
     Bytes::from(bytes.expect("states are plain data"))
 }
 
-fn read_state(bytes: &[u8]) -> Result<SegmentState, String> {
+fn read_state(bytes: &[u8]) -> Result<Kept, String> {
     match bytes.split_first() {
         Some((&STATE_VERSION, state)) => postcard::from_bytes(state).map_err(|e| e.to_string()),
         Some((version, _)) => Err(format!("version {version} is not known")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::host::cell::Cell;
 use crate::host::segment_host::SegmentHost;
-use crate::protocol::PageId;
+use crate::protocol::{PageId, Stored};
 use crate::store::StoreError;
 
 /// Time between two looks at what may be coalesced.
@@ -37,19 +37,41 @@ impl SegmentHost {
         }
     }
 
+    /// Turns every record into pages that may be, at once.
+    pub async fn coalesce_now(&self) {
+        for cell in self.cells() {
+            self.coalesce(&cell).await;
+        }
+    }
+
     async fn coalesce(&self, cell: &Arc<Cell>) {
-        let (up_to, read_point) = {
-            let state = cell.lock();
+        let (up_to, handed) = {
+            let mut state = cell.lock();
             if state.is_pinned() || state.filling.is_some() || state.trouble.is_some() {
                 return;
             }
             let vdl = state.core.complete().vdl;
             let held = self.holds.lowest(&cell.id.volume);
             let read_point = held.unwrap_or(vdl).min(vdl);
-            (state.core.coalescible(read_point), read_point)
+            let up_to = state.core.coalescible(read_point);
+            if up_to <= state.core.base() {
+                return;
+            }
+            // A base must not come back without the VDL that is at or above it.
+            let stored = Stored {
+                state: true,
+                ..Stored::default()
+            };
+            if let Err(e) = cell.hand_over(&mut state, &self.store, &stored, &[]) {
+                return tracing::error!(segment = %cell.id, error = %e, "records could not become pages");
+            }
+            (up_to, state.handed)
         };
+        if let Err(e) = self.store.synced(handed).await {
+            return tracing::error!(segment = %cell.id, error = %e, "records could not become pages");
+        }
         let (store, segment) = (self.store.clone(), cell.id.clone());
-        let done = tokio::task::spawn_blocking(move || store.coalesce(&segment, up_to, read_point));
+        let done = tokio::task::spawn_blocking(move || store.coalesce(&segment, up_to, up_to));
         match done.await.expect("coalescing does not panic") {
             Ok(base) => cell.lock().core.rebase(base),
             Err(StoreError::BadPage { page, version, .. }) => {

@@ -7,7 +7,7 @@ use crate::calls::{COPY, Copied, CopiedPages, CopyFrom, SegmentError};
 use crate::host::cell::{Cell, disk};
 use crate::host::segment_host::SegmentHost;
 use crate::layout::Place;
-use crate::protocol::{PageId, SegmentId};
+use crate::protocol::{PageId, SegmentId, Stored};
 
 /// Longest wait for a peer's answer.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,6 +54,7 @@ impl SegmentHost {
             }
             let count = copied.pages.len() as u64;
             let (next, base) = (copied.next, copied.base);
+            self.learn(cell, &copied).await?;
             let (store, segment) = (self.store.clone(), cell.id.clone());
             let put = tokio::task::spawn_blocking(move || {
                 if first {
@@ -82,6 +83,22 @@ impl SegmentHost {
         }
     }
 
+    /// Stores what the peer knows to be complete: a base must not come back without the VDL that is at or above it.
+    async fn learn(&self, cell: &Arc<Cell>, copied: &CopiedPages) -> Result<(), SegmentError> {
+        let handed = {
+            let mut state = cell.lock();
+            let core = state.sound()?;
+            core.pulled(None, [], copied.complete);
+            let stored = Stored {
+                state: true,
+                ..Stored::default()
+            };
+            cell.hand_over(&mut state, &self.store, &stored, &[])?;
+            state.handed
+        };
+        self.store.synced(handed).await.map_err(|e| disk(&e))
+    }
+
     /// Gives a peer some pages.
     pub(super) async fn give_pages(self: Arc<Self>, from: CopyFrom) -> Result<Copied, String> {
         Ok(self.pages_for(from).await)
@@ -89,17 +106,23 @@ impl SegmentHost {
 
     async fn pages_for(&self, from: CopyFrom) -> Copied {
         let cell = self.cell(&from.segment)?;
-        let base = {
+        let (base, complete) = {
             let mut state = cell.lock();
-            let base = state.sound()?.base();
+            let core = state.sound()?;
+            let told = (core.base(), core.complete());
             state.pin();
-            base
+            told
         };
         let (store, segment) = (self.store.clone(), cell.id.clone());
         let pages =
             tokio::task::spawn_blocking(move || store.pages(&segment, from.from, COPIED_BYTES_MAX));
         let pages = pages.await.expect("reading pages does not panic");
         let (pages, next) = pages.map_err(|e| disk(&e))?;
-        Ok(CopiedPages { pages, next, base })
+        Ok(CopiedPages {
+            pages,
+            next,
+            base,
+            complete,
+        })
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::Notify;
 
@@ -17,9 +17,9 @@ use crate::calls::{
 };
 use crate::host::cell::{Cell, disk};
 use crate::host::holds::Holds;
-use crate::layout::{Layout, Place};
+use crate::layout::{GroupLayout, Layout, Place};
 use crate::protocol::{GroupIndex, SegmentId, VolumeId};
-use crate::store::{Entry, FoundSegment, Options, SegmentStore, StoreError};
+use crate::store::{Entry, FoundSegment, Options, Position, SegmentStore, StoreError};
 
 /// Why a node cannot hold segments.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,8 @@ pub struct SegmentHost {
     cells: RwLock<BTreeMap<SegmentId, Arc<Cell>>>,
     layouts: RwLock<BTreeMap<VolumeId, Layout>>,
     pub(super) holds: Holds,
+    /// Segments that were made here and are not here any more.
+    lost: Mutex<BTreeSet<SegmentId>>,
     /// Rings when a segment lacks records.
     pub(super) lacking: Notify,
 }
@@ -64,6 +66,7 @@ impl SegmentHost {
             own,
             layouts: RwLock::default(),
             holds: Holds::default(),
+            lost: Mutex::default(),
             lacking: Notify::new(),
         }))
     }
@@ -123,8 +126,8 @@ impl SegmentHost {
     /// The volumes of which segments lie here.
     #[must_use]
     pub fn volumes(&self) -> BTreeSet<VolumeId> {
-        let cells = self.cells.read().expect("no holder panics");
-        cells.keys().map(|segment| segment.volume.clone()).collect()
+        let segments = self.store.segments().into_iter();
+        segments.map(|segment| segment.volume).collect()
     }
 
     /// The segments of a volume that lie here.
@@ -153,12 +156,50 @@ impl SegmentHost {
             .collect()
     }
 
-    /// Makes what a layout places here and is missing, and removes segments that it has replaced. An older layout of a
-    /// group than one seen before changes nothing of that group.
+    /// Makes segments as a layout places them here, and removes those that it has replaced. An older layout of a group than
+    /// one seen before changes nothing of that group.
+    ///
+    /// `is_made` says of which copies the catalog knows that they were made. One that is made and not here is lost with all
+    /// that it promised: an empty one in its place would let a writer that was replaced go on, so it is only reported, and a
+    /// copy with another number takes its place. One that is not made is put on disk and returned; it serves once the
+    /// catalog knows of it and this is called again.
     ///
     /// # Errors
     /// When log or pages cannot be written.
-    pub fn arrange(&self, layout: &Layout) -> Result<(), HostError> {
+    pub async fn arrange(
+        &self,
+        layout: &Layout,
+        is_made: impl Fn(GroupIndex, u32) -> bool,
+    ) -> Result<Vec<SegmentId>, HostError> {
+        let mut made = Vec::new();
+        let mut last = None;
+        for (index, group) in &layout.groups {
+            if !self.take_layout(layout, *index, group) {
+                continue;
+            }
+            let here = group.places.iter().filter(|(_, p)| p.node == self.own);
+            let here: BTreeSet<u32> = here.map(|(copy, _)| *copy).collect();
+            self.remove_replaced(layout, *index, &here)?;
+            for copy in here {
+                let segment = SegmentId {
+                    volume: layout.volume.clone(),
+                    group: *index,
+                    copy,
+                };
+                if let Some(position) = self.make(&segment, layout, is_made(*index, copy))? {
+                    last = last.max(Some(position));
+                    made.push(segment);
+                }
+            }
+        }
+        if let Some(position) = last {
+            self.store.synced(position).await?;
+        }
+        Ok(made)
+    }
+
+    /// Remembers where a group lies. False when a newer layout of it was seen.
+    fn take_layout(&self, layout: &Layout, index: GroupIndex, group: &GroupLayout) -> bool {
         let mut layouts = self.layouts.write().expect("no holder panics");
         let known = layouts
             .entry(layout.volume.clone())
@@ -166,53 +207,82 @@ impl SegmentHost {
                 groups: BTreeMap::new(),
                 ..layout.clone()
             });
-        for (index, group) in &layout.groups {
-            let epoch = known.groups.get(index).map(|group| group.membership.epoch);
-            if epoch.is_some_and(|epoch| epoch > group.membership.epoch) {
-                continue;
-            }
-            known.groups.insert(*index, group.clone());
-            let here = group.places.iter().filter(|(_, p)| p.node == self.own);
-            let here: BTreeSet<u32> = here.map(|(copy, _)| *copy).collect();
-            self.arrange_group(layout, *index, &here)?;
+        let epoch = known.groups.get(&index).map(|known| known.membership.epoch);
+        let is_older = epoch.is_some_and(|epoch| epoch > group.membership.epoch);
+        if !is_older {
+            known.groups.insert(index, group.clone());
         }
-        Ok(())
+        !is_older
     }
 
-    fn arrange_group(
+    /// Puts a segment on disk that was never made, and has one serve that was.
+    fn make(
+        &self,
+        segment: &SegmentId,
+        layout: &Layout,
+        is_made: bool,
+    ) -> Result<Option<Position>, HostError> {
+        let mut cells = self.cells.write().expect("no holder panics");
+        if cells.contains_key(segment) {
+            return Ok((!is_made).then(Position::default));
+        }
+        let is_on_disk = self.store.segments().contains(segment);
+        match (is_made, is_on_disk) {
+            (true, true) => {
+                let cell = Cell::new(segment.clone(), Position::default());
+                cells.insert(segment.clone(), cell);
+                Ok(None)
+            }
+            (true, false) => {
+                let mut lost = self.lost.lock().expect("no holder panics");
+                if lost.insert(segment.clone()) {
+                    tracing::error!(%segment, "a segment was made here and is not here any more");
+                }
+                Ok(None)
+            }
+            (false, true) => Ok(Some(Position::default())),
+            (false, false) => {
+                let create = Entry::Create {
+                    segment: segment.clone(),
+                    page_bytes: layout.page_bytes,
+                };
+                Ok(Some(self.store.append(vec![create])?))
+            }
+        }
+    }
+
+    fn remove_replaced(
         &self,
         layout: &Layout,
         group: GroupIndex,
         here: &BTreeSet<u32>,
     ) -> Result<(), HostError> {
-        let mut cells = self.cells.write().expect("no holder panics");
-        for copy in here {
-            let segment = SegmentId {
-                volume: layout.volume.clone(),
-                group,
-                copy: *copy,
-            };
-            if cells.contains_key(&segment) {
-                continue;
-            }
-            let create = Entry::Create {
-                segment: segment.clone(),
-                page_bytes: layout.page_bytes,
-            };
-            let position = self.store.append(vec![create])?;
-            cells.insert(segment.clone(), Cell::new(segment, position));
-        }
-        let gone = cells.keys().filter(|segment| {
+        let is_gone = |segment: &SegmentId| {
             segment.volume == layout.volume
                 && segment.group == group
                 && !here.contains(&segment.copy)
-        });
-        for segment in gone.cloned().collect::<Vec<_>>() {
+        };
+        let mut cells = self.cells.write().expect("no holder panics");
+        self.lost
+            .lock()
+            .expect("no holder panics")
+            .retain(|segment| !is_gone(segment));
+        for segment in self.store.segments().into_iter().filter(is_gone) {
             tracing::info!(%segment, "a segment was replaced and is removed");
             cells.remove(&segment);
             self.store.append(vec![Entry::Drop { segment }])?;
         }
         Ok(())
+    }
+
+    /// The segments of a volume that were made here and are lost.
+    #[must_use]
+    pub fn lost(&self, volume: &VolumeId) -> Vec<SegmentId> {
+        let lost = self.lost.lock().expect("no holder panics");
+        lost.iter()
+            .filter(|segment| segment.volume == *volume)
+            .cloned()
+            .collect()
     }
 
     /// Removes every segment of a volume that is gone.
@@ -221,8 +291,12 @@ impl SegmentHost {
     /// When the log cannot be written.
     pub fn forget(&self, volume: &VolumeId) -> Result<(), HostError> {
         let mut cells = self.cells.write().expect("no holder panics");
-        let gone = cells.keys().filter(|segment| segment.volume == *volume);
-        for segment in gone.cloned().collect::<Vec<_>>() {
+        self.lost
+            .lock()
+            .expect("no holder panics")
+            .retain(|segment| segment.volume != *volume);
+        let of_volume = |segment: &SegmentId| segment.volume == *volume;
+        for segment in self.store.segments().into_iter().filter(of_volume) {
             cells.remove(&segment);
             self.store.append(vec![Entry::Drop { segment }])?;
         }

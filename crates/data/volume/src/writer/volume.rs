@@ -235,7 +235,7 @@ impl Volume {
             let groups = writes.iter().map(|w| inner.core.group_of(w.page));
             let missing = groups.max().filter(|group| !inner.core.has_group(*group));
             let has_room =
-                inner.core.room() > writes.len() && inner.waiting_bytes() < WAITING_BYTES_MAX;
+                inner.core.room() >= writes.len() && inner.waiting_bytes() < WAITING_BYTES_MAX;
             if missing.is_none() && has_room {
                 return Ok(inner);
             }

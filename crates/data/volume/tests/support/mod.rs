@@ -1,6 +1,6 @@
 //! Nodes of three zones in one process, each with a folder of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use quorate_base::{NodeId, RegionName};
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{CertificateAuthority, Identity, NodeInfo, RegionMap};
-use quorate_volume::protocol::{GroupIndex, Membership, VolumeEpoch, VolumeId};
+use quorate_volume::protocol::{GroupIndex, Membership, SegmentId, VolumeEpoch, VolumeId};
 use quorate_volume::store::Options;
 use quorate_volume::{
     GroupLayout, Layout, OpenError, OpenOptions, PagesError, Place, SegmentHost, SegmentStatus,
@@ -48,7 +48,30 @@ impl Drop for Running {
 pub(crate) struct Region {
     nodes: BTreeMap<NodeId, Node>,
     caller: Arc<Caller>,
+    options: Options,
+    made: BTreeSet<SegmentId>,
     pub(crate) layout: Layout,
+}
+
+/// Has a node make its segments and serve them, as a catalog would that remembers what was made.
+async fn arrange(
+    host: &SegmentHost,
+    layout: &Layout,
+    mut made: BTreeSet<SegmentId>,
+) -> BTreeSet<SegmentId> {
+    for _ in 0..2 {
+        let is_made = |group, copy| {
+            let volume = layout.volume.clone();
+            made.contains(&SegmentId {
+                volume,
+                group,
+                copy,
+            })
+        };
+        let new = host.arrange(layout, is_made).await.unwrap();
+        made.extend(new);
+    }
+    made
 }
 
 /// Runs what blocks where it may.
@@ -97,6 +120,8 @@ impl Region {
             },
             nodes,
             caller: Arc::new(caller),
+            options: Options::default(),
+            made: BTreeSet::new(),
         };
         region.add_group();
         for id in ids {
@@ -131,14 +156,15 @@ impl Region {
     }
 
     async fn run(&mut self, id: &NodeId) {
-        let layout = self.layout.clone();
+        let (layout, options) = (self.layout.clone(), self.options.clone());
         let node = self.nodes.get_mut(id).unwrap();
         let caller = Arc::new(Caller::new(&node.identity).unwrap());
         let folder = node.folder.path().to_path_buf();
         let own = id.clone();
-        let opening = move || SegmentHost::open(&folder, own, caller, Options::default()).unwrap();
+        let opening = move || SegmentHost::open(&folder, own, caller, options).unwrap();
         let host = blocking(opening).await;
-        host.arrange(&layout).unwrap();
+        self.made = arrange(&host, &layout, std::mem::take(&mut self.made)).await;
+        let node = self.nodes.get_mut(id).unwrap();
         let mut router = Router::default();
         host.route(&mut router);
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -197,34 +223,88 @@ impl Region {
         tokio::time::timeout(DEADLINE, all).await.unwrap();
     }
 
-    fn arrange(&self) {
+    /// From their next start on nodes keep no log beyond what they need.
+    pub(crate) fn keep_little_log(&mut self) {
+        self.options.log_bytes_kept = 0;
+        self.options.log_file_bytes = 4 << 10;
+    }
+
+    /// The node of that zone loses everything that it has on disk.
+    pub(crate) fn lose(&mut self, zone: char) {
+        let id = self.id(zone);
+        let node = self.nodes.get_mut(&id).unwrap();
+        node.running = None;
+        node.folder = tempfile::tempdir().unwrap();
+    }
+
+    /// Flips a bit of the first place in the files of a zone's node that holds this text. The node must not run.
+    pub(crate) fn damage(&self, zone: char, text: &[u8]) {
+        let node = &self.nodes[&self.id(zone)];
+        assert!(node.running.is_none());
+        let mut folders = vec![node.folder.path().to_path_buf()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let mut bytes = std::fs::read(&path).unwrap();
+                let found = bytes.windows(text.len()).position(|window| window == text);
+                if let Some(at) = found {
+                    bytes[at] ^= 1;
+                    std::fs::write(path, bytes).unwrap();
+                    return;
+                }
+            }
+        }
+        panic!("no file holds the text");
+    }
+
+    /// The segments that the zone's node was found to have lost.
+    pub(crate) fn lost(&self, zone: char) -> Vec<SegmentId> {
+        let node = &self.nodes[&self.id(zone)];
+        let host = node.running.as_ref().unwrap().host.as_ref().unwrap();
+        host.lost(&self.layout.volume)
+    }
+
+    /// Has every node turn its records into pages.
+    pub(crate) async fn coalesce(&self) {
         for node in self.nodes.values() {
             if let Some(host) = node.running.as_ref().and_then(|r| r.host.as_ref()) {
-                host.arrange(&self.layout).unwrap();
+                host.coalesce_now().await;
             }
         }
     }
 
-    pub(crate) fn grow(&mut self) {
+    async fn arrange(&mut self) {
+        for node in self.nodes.values() {
+            if let Some(host) = node.running.as_ref().and_then(|r| r.host.as_ref()) {
+                self.made = arrange(host, &self.layout, std::mem::take(&mut self.made)).await;
+            }
+        }
+    }
+
+    pub(crate) async fn grow(&mut self) {
         self.add_group();
-        self.arrange();
+        self.arrange().await;
     }
 
     /// Puts a new copy beside one of group 0, on the same node.
-    pub(crate) fn replace(&mut self, suspect: u32, new: u32) {
+    pub(crate) async fn replace(&mut self, suspect: u32, new: u32) {
         let group = self.layout.groups.get_mut(&GroupIndex(0)).unwrap();
         group.membership = group.membership.doubled(suspect, new).unwrap();
         let place = group.places[&suspect].clone();
         group.places.insert(new, place);
-        self.arrange();
+        self.arrange().await;
     }
 
     /// Ends the replacement: the new copy stays.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         let group = self.layout.groups.get_mut(&GroupIndex(0)).unwrap();
         group.membership = group.membership.settled(true).unwrap();
         let copies = group.membership.copies();
         group.places.retain(|copy, _| copies.contains(copy));
-        self.arrange();
+        self.arrange().await;
     }
 }

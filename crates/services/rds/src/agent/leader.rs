@@ -90,6 +90,7 @@ impl Member {
                 master_user: settings.master_username.clone(),
                 master_verifier: settings.master_verifier.expose().to_owned(),
                 database: settings.db_name.clone(),
+                in_each_database: "",
             };
             bootstrap(server, &want).await?;
         }

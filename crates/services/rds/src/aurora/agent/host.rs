@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
+use quorate_base::Epoch;
 use quorate_volume::protocol::VolumeId;
 use quorate_volume::{Layout, SegmentHost};
 
@@ -39,6 +40,8 @@ pub struct AuroraHost {
 #[derive(Clone)]
 pub(super) struct MountHandle {
     pub(super) volume: VolumeId,
+    /// The epoch at which it writes; none when it reads.
+    pub(super) at: Option<Epoch>,
     pub(super) orders: mpsc::Sender<MountOrder>,
     pub(super) state: watch::Receiver<MountState>,
     /// The layout that it was last told of.

@@ -14,6 +14,7 @@ use crate::aurora::agent::host::AuroraHost;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::mount::{MountProcess, MountState};
 use crate::aurora::agent::opened;
+use crate::aurora::agent::storage::StorageWatch;
 use crate::aurora::decide::member::{EngineFacts, MemberFacts, MountFacts};
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
 use crate::aurora::records;
@@ -43,6 +44,8 @@ pub(super) struct Member {
     pub(super) bootstrapped: bool,
     /// Since when a reader does not stream though it could.
     pub(super) silent_since: Option<Instant>,
+    /// What a writer saw of its volume's log.
+    pub(super) storage: StorageWatch,
     report: AuroraMemberReport,
 }
 
@@ -62,6 +65,7 @@ impl Member {
             gave_up,
             bootstrapped: false,
             silent_since: None,
+            storage: StorageWatch::default(),
             report: AuroraMemberReport {
                 engine: AuroraEngineState::Down,
                 epoch: Epoch::default(),

@@ -3,6 +3,7 @@
 //! Decides nothing about who writes: the record says so, and the volume's segments refuse whoever is not meant.
 
 mod driver;
+mod functions;
 mod host;
 mod layout;
 mod look;
@@ -13,6 +14,7 @@ mod reader;
 mod run;
 mod settings;
 mod steps;
+mod storage;
 mod volumes;
 mod writer;
 

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, umount2};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -31,6 +31,8 @@ pub(super) struct MountState {
     pub(super) mounted: Option<Lsn>,
     /// How the volume stands, from a writer.
     pub(super) volume: Option<VolumeStatus>,
+    /// When it told so, from the start of the process.
+    pub(super) volume_at: Duration,
     /// Bytes of a reader's own pages.
     pub(super) overlay_bytes: u64,
     /// Why it is over.
@@ -125,11 +127,12 @@ async fn give_orders(mut stdin: ChildStdin, mut waiting: mpsc::Receiver<MountOrd
 }
 
 async fn hear(stdout: ChildStdout, told: watch::Sender<MountState>) {
+    let started = Instant::now();
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
             Ok(news) => {
-                told.send_modify(|state| take(state, news));
+                told.send_modify(|state| take(state, news, started.elapsed()));
             }
             Err(e) => tracing::error!(error = %e, "a mount process says what nobody knows"),
         }
@@ -140,11 +143,14 @@ async fn hear(stdout: ChildStdout, told: watch::Sender<MountState>) {
     });
 }
 
-fn take(state: &mut MountState, news: MountNews) {
+fn take(state: &mut MountState, news: MountNews, at: Duration) {
     match news {
         MountNews::Opening(progress) => state.opening = Some(progress),
         MountNews::Mounted { at } => state.mounted = Some(at),
-        MountNews::Status(status) => state.volume = Some(status),
+        MountNews::Status(status) => {
+            state.volume = Some(status);
+            state.volume_at = at;
+        }
         MountNews::Overlay(bytes) => state.overlay_bytes = bytes,
         MountNews::Ended { why, .. } => state.ended = Some(why),
     }

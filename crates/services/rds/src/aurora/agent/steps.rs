@@ -168,6 +168,7 @@ impl Member {
         let process = MountProcess::start(&spec, &log).await?;
         let handle = MountHandle {
             volume: layout.volume.clone(),
+            at,
             orders: process.orders(),
             state: process.state(),
             told: Arc::new(Mutex::new(Some(layout))),

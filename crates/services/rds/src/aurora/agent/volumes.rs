@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_control::{CatalogError, Txn};
-use quorate_volume::protocol::{SegmentId, VolumeId};
+use quorate_control::{CatalogError, Stored, Txn};
+use quorate_volume::protocol::{GroupIndex, Lsn, MembershipEpoch, SegmentId, VolumeId};
 use quorate_volume::{Layout, SegmentStatus};
 
-use crate::aurora::agent::host::AuroraHost;
+use crate::aurora::agent::host::{AuroraHost, MountHandle};
 use crate::aurora::agent::layout::layout_of;
 use crate::aurora::model::{
-    Progress, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
+    Cluster, Progress, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
 };
 use crate::aurora::mount::MountOrder;
 use crate::aurora::records;
@@ -47,10 +47,8 @@ async fn arrange(host: &AuroraHost) -> Result<BTreeSet<VolumeId>, CatalogError> 
     let known: BTreeSet<VolumeId> = stored.iter().map(|v| VolumeId(v.id.clone())).collect();
     for volume in &known {
         if let Some(layout) = layout_of(view, volume)? {
-            if let Err(e) = host.segments.arrange(&layout) {
-                tracing::error!(%volume, error = %e, "segments cannot be made");
-            }
-            tell_mounts(host, &layout);
+            make_segments(host, &layout, &stored).await?;
+            tell_mounts(host, &layout)?;
         }
     }
     for volume in host.segments.volumes().difference(&known) {
@@ -72,6 +70,41 @@ async fn arrange(host: &AuroraHost) -> Result<BTreeSet<VolumeId>, CatalogError> 
     Ok(host.segments.volumes().union(&mounted).cloned().collect())
 }
 
+/// Makes the segments that are placed here, and tells the catalog which were made.
+async fn make_segments(
+    host: &AuroraHost,
+    layout: &Layout,
+    stored: &[Stored<Volume>],
+) -> Result<(), CatalogError> {
+    let Some(stored) = stored.iter().find(|stored| stored.id == layout.volume.0) else {
+        return Ok(());
+    };
+    let group = |index: GroupIndex| stored.record.groups.get(index.0 as usize);
+    let is_made = |index, copy: u32| group(index).is_some_and(|group| group.made.contains(&copy));
+    let made = match host.segments.arrange(layout, is_made).await {
+        Ok(made) => made,
+        Err(e) => {
+            tracing::error!(volume = %layout.volume, error = %e, "segments cannot be made");
+            return Ok(());
+        }
+    };
+    if made.is_empty() {
+        return Ok(());
+    }
+    let mut record = stored.record.clone();
+    for segment in made {
+        if let Some(group) = record.groups.get_mut(segment.group.0 as usize) {
+            group.made.insert(segment.copy);
+        }
+    }
+    let txn = Txn::new().replace(stored, &record);
+    match host.base.catalog.commit(txn).await {
+        // Another node told of its own first: the next look, at once, tells of these.
+        Err(CatalogError::Conflict { .. }) => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
 /// A volume that is in no record: its segments go when a quorum confirms that.
 async fn forget_when_gone(host: &AuroraHost, volume: &VolumeId) -> Result<(), CatalogError> {
     if host.base.catalog.read::<Volume>(&volume.0).await?.is_some() {
@@ -86,9 +119,19 @@ async fn forget_when_gone(host: &AuroraHost, volume: &VolumeId) -> Result<(), Ca
 }
 
 /// Hands a layout to the mounts of its volume. One that does not take it now gets it with the next look.
-fn tell_mounts(host: &AuroraHost, layout: &Layout) {
+///
+/// A writer gets it only while the catalog has its epoch, read after the layout: a group's segments have promised nothing
+/// when they are new, and a writer that was replaced could write there.
+fn tell_mounts(host: &AuroraHost, layout: &Layout) -> Result<(), CatalogError> {
     let mounts = host.mounts().clone();
-    for mount in mounts.into_values().filter(|m| m.volume == layout.volume) {
+    let clusters = host.base.catalog.view().list::<Cluster>()?;
+    let mut clusters = clusters.into_iter();
+    let cluster = clusters.find(|c| c.record.resource_id == layout.volume.0);
+    let epoch = cluster.map(|cluster| cluster.record.epoch);
+    let is_meant = |mount: &MountHandle| {
+        mount.volume == layout.volume && (mount.at.is_none() || mount.at == epoch)
+    };
+    for mount in mounts.into_values().filter(is_meant) {
         let is_mounted = mount.state.borrow().mounted.is_some();
         if is_mounted && mount.told.lock().expect("no holder panics").as_ref() != Some(layout) {
             let order = MountOrder::Layout(layout.clone());
@@ -97,6 +140,7 @@ fn tell_mounts(host: &AuroraHost, layout: &Layout) {
             }
         }
     }
+    Ok(())
 }
 
 /// How many protection groups the writer of a volume needs, if it is mounted here.
@@ -118,7 +162,11 @@ fn report(host: &AuroraHost, volumes: &BTreeSet<VolumeId>, before: &BTreeSet<Vol
             Some(segment_report(id, &status))
         };
         let report = VolumeReport {
-            segments: segments.iter().filter_map(of_segment).collect(),
+            segments: segments
+                .iter()
+                .filter_map(of_segment)
+                .chain(host.segments.lost(volume).iter().map(lost_report))
+                .collect(),
             writer: writer_report(host, volume),
         };
         let bytes = serde_json::to_vec(&report).expect("reports are plain data");
@@ -144,6 +192,17 @@ fn segment_report(id: &SegmentId, status: &SegmentStatus) -> SegmentReport {
     }
 }
 
+fn lost_report(id: &SegmentId) -> SegmentReport {
+    SegmentReport {
+        group: id.group,
+        copy: id.copy,
+        membership: MembershipEpoch::default(),
+        scl: Lsn::default(),
+        health: SegmentHealth::Lost,
+        repair: None,
+    }
+}
+
 fn writer_report(host: &AuroraHost, volume: &VolumeId) -> Option<WriterReport> {
     let mounts = host.mounts();
     let mut of_volume = mounts.values().filter(|mount| mount.volume == *volume);
@@ -154,6 +213,16 @@ fn writer_report(host: &AuroraHost, volume: &VolumeId) -> Option<WriterReport> {
             epoch: status.epoch,
             vcl: status.vcl,
             vdl: status.vdl,
+            filled: status
+                .groups
+                .iter()
+                .filter(|group| group.filled)
+                .map(|group| (group.group, group.membership))
+                .collect(),
+            last: status.last,
+            payload_bytes: status.payload_bytes,
+            sent_bytes: status.sent_bytes,
+            at_ms: u64::try_from(state.volume_at.as_millis()).unwrap_or(u64::MAX),
         })
     })
 }

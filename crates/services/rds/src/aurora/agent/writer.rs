@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use quorate_engines::postgres::{
     Bootstrap, RunningPostgres, bootstrap, pending_restart, set_master_password,
 };
 
 use crate::agent::driver::{Progress, StepError};
+use crate::aurora::agent::functions::AURORA_FUNCTIONS;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
-use crate::aurora::model::{AuroraEngineState, AuroraMemberReport, STORAGE_DETAIL};
+use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
 use crate::aurora::records;
 use crate::model::ParametersApplied;
 
@@ -41,6 +44,7 @@ impl Member {
                 master_user: settings.master_username.clone(),
                 master_verifier: settings.master_verifier.expose().to_owned(),
                 database: settings.database_name.clone(),
+                in_each_database: AURORA_FUNCTIONS,
             };
             bootstrap(&server, &want).await?;
             // Whatever is in force from here on was written by this epoch's writer, and has to survive it.
@@ -76,12 +80,13 @@ impl Member {
         if !look.cluster().runs(look.member()) || !look.cluster().is_serving() {
             self.begin_to_serve(look).await?;
         }
+        let detail = self.storage_trouble();
         self.tell(AuroraMemberReport {
             engine: AuroraEngineState::Writing,
             epoch: look.epoch(),
             gave_up: false,
             lag_ms: None,
-            detail: self.storage_trouble(),
+            detail,
         });
         if self.keep_password(look, &server).await? {
             return Ok(Progress::Done);
@@ -90,22 +95,9 @@ impl Member {
     }
 
     /// Says that the volume takes no writes, while it does not.
-    fn storage_trouble(&self) -> Option<String> {
+    fn storage_trouble(&mut self) -> Option<String> {
         let status = self.mount_state()?.volume?;
-        let waiting = status.last.0.saturating_sub(status.vdl.0);
-        let mut groups = status.groups.iter();
-        let stuck = groups.find(|group| {
-            let reaching = group
-                .copies
-                .iter()
-                .filter(|copy| copy.scl >= group.complete);
-            waiting > 0 && reaching.count() < quorate_volume::protocol::WRITE_QUORUM
-        });
-        let group = stuck?;
-        let group = group.group;
-        Some(format!(
-            "{STORAGE_DETAIL}fewer than four segments of protection group {group} answer"
-        ))
+        self.storage.look(&status, Instant::now())
     }
 
     async fn keep_password(

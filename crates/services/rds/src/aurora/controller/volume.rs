@@ -1,8 +1,10 @@
 //! A cluster's volume: its first placement, its growth, the replacement of lost segments.
 
+use std::collections::BTreeSet;
+
 use quorate_base::NodeId;
 use quorate_control::{Stored, Txn};
-use quorate_volume::protocol::{GroupIndex, MembershipEpoch};
+use quorate_volume::protocol::{GroupIndex, MembershipEpoch, VolumeEpoch};
 
 use crate::aurora::decide::repair::{RepairDecision, RepairFacts, apply_repair, decide_repair};
 use crate::aurora::decide::segments::{SegmentNode, decide_group};
@@ -63,6 +65,7 @@ fn plan_repair(world: &World, stored: &Stored<Volume>) -> Option<Plan> {
                 nodes: &nodes,
                 silent_ms: &silent_ms,
                 health: &health,
+                filled: is_filled(world, stored, group_index, group.epoch),
                 replace_after_ms: world.config.aurora.replace_after_ms,
             },
         );
@@ -74,6 +77,23 @@ fn plan_repair(world: &World, stored: &Stored<Volume>) -> Option<Plan> {
         }
     }
     None
+}
+
+/// Whether the writer of the cluster's present epoch says that the group's second set has everything.
+fn is_filled(
+    world: &World,
+    stored: &Stored<Volume>,
+    group: GroupIndex,
+    membership: MembershipEpoch,
+) -> bool {
+    let mut clusters = world.clusters.iter();
+    let cluster = clusters.find(|cluster| cluster.record.resource_id == stored.id);
+    let epoch = cluster.map(|cluster| VolumeEpoch(cluster.record.epoch.0));
+    let mut reports = world
+        .nodes()
+        .filter_map(|(node, _)| world.volume_report(node, &stored.id)?.writer);
+    reports
+        .any(|writer| Some(writer.epoch) == epoch && writer.filled.contains(&(group, membership)))
 }
 
 fn told(decision: &RepairDecision) -> String {
@@ -100,6 +120,7 @@ fn new_group(world: &World) -> Option<Group> {
     Some(Group {
         epoch: MembershipEpoch(1),
         next_copy: u32::try_from(places.len()).ok()?,
+        made: BTreeSet::new(),
         sets: vec![places],
     })
 }

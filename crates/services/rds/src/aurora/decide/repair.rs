@@ -21,6 +21,9 @@ pub struct RepairFacts<'a> {
     pub silent_ms: &'a dyn Fn(&NodeId) -> u64,
     /// What the node of a segment reports of it: the membership that it goes by, and how it is.
     pub health: &'a dyn Fn(&SegmentPlace) -> Option<(MembershipEpoch, SegmentHealth)>,
+    /// Whether the writer of the cluster's present epoch says that the second set has everything, counting by the group's
+    /// present membership. Nobody else can: an older writer's records may lie on the first set's quorum alone.
+    pub filled: bool,
     /// How long a node may be silent before its segments are made elsewhere.
     pub replace_after_ms: u64,
 }
@@ -47,11 +50,22 @@ pub enum RepairDecision {
 #[must_use]
 pub fn decide_repair(group: &Group, facts: &RepairFacts<'_>) -> RepairDecision {
     if let Some((incoming, outgoing)) = group.replacement() {
-        return under_way(group, incoming, outgoing, facts);
+        return under_way(incoming, outgoing, facts);
     }
     let Some(present) = group.sets.first() else {
         return RepairDecision::Leave;
     };
+    let is_lost =
+        |place: &&SegmentPlace| matches!((facts.health)(place), Some((_, SegmentHealth::Lost)));
+    if let Some(lost) = present.iter().find(is_lost) {
+        return RepairDecision::Replace {
+            away: lost.clone(),
+            by: SegmentPlace {
+                copy: group.next_copy,
+                node: lost.node.clone(),
+            },
+        };
+    }
     let away = present
         .iter()
         .filter(|place| (facts.silent_ms)(&place.node) >= facts.replace_after_ms);
@@ -75,13 +89,12 @@ pub fn decide_repair(group: &Group, facts: &RepairFacts<'_>) -> RepairDecision {
 }
 
 fn under_way(
-    group: &Group,
     incoming: &SegmentPlace,
     outgoing: &SegmentPlace,
     facts: &RepairFacts<'_>,
 ) -> RepairDecision {
     let health = |place| (facts.health)(place);
-    if health(incoming) == Some((group.epoch, SegmentHealth::Sound)) {
+    if facts.filled {
         return RepairDecision::Finish;
     }
     let returned = matches!(health(outgoing), Some((_, SegmentHealth::Sound)))
@@ -137,6 +150,7 @@ mod tests {
         silent: BTreeMap<String, u64>,
         health: BTreeMap<u32, (MembershipEpoch, SegmentHealth)>,
         group: Group,
+        filled: bool,
     }
 
     impl Region {
@@ -151,6 +165,7 @@ mod tests {
                 epoch: MembershipEpoch(1),
                 sets: vec![decide_group(&placed).unwrap()],
                 next_copy: 6,
+                made: Default::default(),
             };
             let mut nodes = placed.to_vec();
             nodes.push(node("a-3"));
@@ -159,6 +174,7 @@ mod tests {
                 silent: BTreeMap::new(),
                 health: BTreeMap::new(),
                 group,
+                filled: false,
             }
         }
 
@@ -185,6 +201,7 @@ mod tests {
                     nodes: &self.nodes,
                     silent_ms: &silent,
                     health: &health,
+                    filled: self.filled,
                     replace_after_ms: AFTER_MS,
                 },
             )
@@ -212,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_that_its_node_has_lost_is_made_there_under_another_number() {
+        let region = Region::new().reports(0, 0, SegmentHealth::Lost).step();
+        let (incoming, outgoing) = region.group.replacement().unwrap();
+        assert_eq!((incoming.copy, outgoing.copy), (6, 0));
+        assert_eq!(incoming.node, outgoing.node);
+        assert_eq!(region.decide(), RepairDecision::Leave);
+    }
+
+    #[test]
     fn a_zone_without_another_node_stays_degraded() {
         let region = Region::new().silent("b-1", 10 * AFTER_MS);
         assert_eq!(region.decide(), RepairDecision::Leave);
@@ -220,11 +246,18 @@ mod tests {
     #[test]
     fn the_new_segment_stays_once_it_is_filled_in_the_present_membership() {
         let region = Region::new().silent("a-1", AFTER_MS).step();
-        let region = region.reports(6, 2, SegmentHealth::Filling);
-        assert_eq!(region.decide(), RepairDecision::Leave);
-        let region = region.reports(6, 1, SegmentHealth::Sound);
-        assert_eq!(region.decide(), RepairDecision::Leave);
-        let region = region.reports(6, 2, SegmentHealth::Sound).step();
+        let region = region.reports(6, 2, SegmentHealth::Sound);
+        assert_eq!(
+            region.decide(),
+            RepairDecision::Leave,
+            "the writer has to say so"
+        );
+        let mut region = Region {
+            filled: true,
+            ..region
+        }
+        .step();
+        region.filled = false;
         assert_eq!(region.group.sets.len(), 1);
         assert!(region.group.sets[0].iter().all(|place| place.copy != 0));
         assert_eq!(region.group.epoch, MembershipEpoch(3));

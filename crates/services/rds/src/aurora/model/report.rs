@@ -77,6 +77,8 @@ pub enum SegmentHealth {
     Filling,
     /// Lost something to damage and takes it from its peers again.
     Repairing,
+    /// Was made on its node and is not there any more: a copy with another number is to take its place.
+    Lost,
 }
 
 /// How far something has come.
@@ -89,7 +91,7 @@ pub struct Progress {
 }
 
 /// What the writer knows of the volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriterReport {
     /// The epoch at which it writes.
     pub epoch: VolumeEpoch,
@@ -97,6 +99,22 @@ pub struct WriterReport {
     pub vcl: Lsn,
     /// The last consistency point at or below it: what is acknowledged.
     pub vdl: Lsn,
+    /// Groups whose second set has everything, with the membership that the writer counts by.
+    #[serde(default)]
+    pub filled: Vec<(GroupIndex, MembershipEpoch)>,
+    /// The last record, acknowledged or not.
+    #[serde(default)]
+    pub last: Lsn,
+    /// Bytes that records carried since the volume was opened, each counted once.
+    #[serde(default)]
+    pub payload_bytes: u64,
+    /// The same, counted for each copy that they were sent to.
+    #[serde(default)]
+    pub sent_bytes: u64,
+    /// When all this was so, in milliseconds from the start of the writer's mount: what two reports differ in was done in
+    /// the time between them.
+    #[serde(default)]
+    pub at_ms: u64,
 }
 
 impl AuroraMemberReport {
@@ -120,5 +138,21 @@ impl VolumeReport {
         self.segments
             .iter()
             .find(|segment| segment.group == group && segment.copy == copy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writers_report_without_its_figures_is_read() {
+        let report: WriterReport =
+            serde_json::from_str(r#"{"epoch":3,"vcl":11,"vdl":10}"#).unwrap();
+        assert_eq!((report.vdl, report.vcl), (Lsn(10), Lsn(11)));
+        assert_eq!(
+            (report.last, report.payload_bytes, report.at_ms),
+            (Lsn(0), 0, 0)
+        );
     }
 }

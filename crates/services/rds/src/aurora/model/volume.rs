@@ -36,6 +36,9 @@ pub struct Group {
     pub sets: Vec<Vec<SegmentPlace>>,
     /// The number of the next segment that takes another one's place.
     pub next_copy: u32,
+    /// The copies that their nodes have on disk, or had. A copy is made once: one that is lost is replaced by another number.
+    #[serde(default)]
+    pub made: BTreeSet<u32>,
 }
 
 /// Where one segment lies.
