@@ -49,13 +49,17 @@ pub(crate) fn aurora_agent(
     config: &Config,
     rds: &Arc<quorate_rds::agent::AgentHost>,
     segments: &Arc<SegmentHost>,
+    own: &Own,
+    archive: Option<Archive>,
 ) -> Arc<quorate_rds::aurora::agent::AuroraHost> {
     let agent = quorate_rds::aurora::agent::AuroraConfig {
         folder: folder.join("clusters"),
+        transfers: folder.join("cluster-transfers"),
         identity: folder.join("identity"),
         cache_bytes: config.aurora_cache_bytes,
     };
-    let host = quorate_rds::aurora::agent::AuroraHost::new(agent, rds.clone(), segments.clone());
+    let (rds, segments, caller) = (rds.clone(), segments.clone(), own.caller.clone());
+    let host = quorate_rds::aurora::agent::AuroraHost::new(agent, rds, segments, caller, archive);
     Arc::new(host)
 }
 

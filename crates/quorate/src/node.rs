@@ -44,7 +44,7 @@ pub(crate) struct Own {
     pub(crate) identity: Identity,
     pub(crate) info: NodeInfo,
     voters: Vec<Voter>,
-    caller: Arc<Caller>,
+    pub(crate) caller: Arc<Caller>,
 }
 
 impl Own {
@@ -183,8 +183,8 @@ pub(crate) async fn run(
     rds.route(&mut router);
     let segments = own.open_segments(&folder).await?;
     segments.route(&mut router);
-    let aurora = aurora_agent(&folder, &config, &rds, &segments);
     let archive = open_archive(&config);
+    let aurora = aurora_agent(&folder, &config, &rds, &segments, &own, archive.clone());
     let caches = cache_agent(&folder, &config, &own, &catalog, &lease, archive.clone())?;
     let dynamodb = own.open_dynamodb(&folder, &config, &catalog).await?;
     dynamodb.route(&mut router);
@@ -250,7 +250,7 @@ fn spawn_controllers(
     tasks.spawn(quorate_rds::controller::run_controller(
         replica.clone(),
         quorate_rds::controller::ControllerConfig {
-            owner,
+            owner: owner.clone(),
             standby_replace_after_ms: config.standby_replace_after_ms,
             aurora: quorate_rds::aurora::AuroraConfig::new(
                 config.aurora_replace_after_ms,
@@ -264,6 +264,11 @@ fn spawn_controllers(
             replace_after_ms: config.cache_replace_after_ms,
             endpoint_address: config.endpoint_address,
         },
+    ));
+    tasks.spawn(quorate_rds::aurora::run_snapshot_upkeep(
+        replica.clone(),
+        archive.clone(),
+        owner,
     ));
     tasks.spawn(quorate_elasticache::controller::run_snapshot_upkeep(
         replica.clone(),

@@ -44,6 +44,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "quorate-wire",
             "quorate-region",
             "quorate-control",
+            "quorate-archive",
             "quorate-engines",
             "quorate-volume",
         ],

@@ -20,6 +20,8 @@ pub(crate) const READ: &str = "volume/read";
 pub(crate) const PULL: &str = "volume/pull";
 /// Copies pages to a segment that has none: `CopyFrom` to `Copied`.
 pub(crate) const COPY: &str = "volume/copy";
+/// Says which pages there are: `ListFrom` to `PagesListed`.
+pub(crate) const LIST: &str = "volume/list";
 /// Keeps page versions for a view: `HoldAt` to nothing.
 pub(crate) const HOLD: &str = "volume/hold";
 /// What a segment is like: `SegmentId` to `SegmentStatus`.
@@ -64,6 +66,27 @@ pub(crate) struct ReadFrom {
 
 /// Pages in the order that was asked for, without the zeros at their ends.
 pub(crate) type PagesRead = Result<Vec<Bytes>, SegmentError>;
+
+/// The pages from `from` on that may be something else than zeros at an LSN, of a segment that reaches `need`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ListFrom {
+    pub(crate) segment: SegmentId,
+    pub(crate) from: PageId,
+    pub(crate) at: Lsn,
+    pub(crate) need: Lsn,
+}
+
+/// Some of a segment's pages, ascending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedPages {
+    /// Runs of pages: the first one, and how many.
+    pub runs: Vec<(PageId, u64)>,
+    /// Where to go on; none at the end.
+    pub next: Option<PageId>,
+}
+
+/// A segment's pages.
+pub(crate) type PagesListed = Result<ListedPages, SegmentError>;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PullFrom {

@@ -7,7 +7,9 @@
 
 mod calls;
 mod host;
+pub mod image;
 mod layout;
+mod listing;
 mod pages;
 pub mod protocol;
 mod reading;
@@ -15,7 +17,7 @@ pub mod store;
 mod view;
 mod writer;
 
-pub use calls::{SegmentError, SegmentStatus};
+pub use calls::{ListedPages, SegmentError, SegmentStatus};
 pub use host::{HostError, SegmentHost};
 pub use layout::{GroupLayout, Layout, Place};
 pub use pages::{Content, PageWrite, Pages, PagesError, Point};

@@ -38,7 +38,7 @@ pub(crate) struct ReadPoint {
 
 /// The reading side of a volume.
 pub(crate) struct Reading {
-    caller: Arc<Caller>,
+    pub(crate) caller: Arc<Caller>,
     layout: RwLock<Layout>,
     own: NodeId,
     /// Copies that did not answer, and until when others are asked first.
@@ -119,7 +119,11 @@ impl Reading {
     }
 
     /// The copies that may be asked, the nearest first, those that failed lately last.
-    fn in_order(&self, group: GroupIndex, can: &impl Fn(u32) -> bool) -> Vec<(SegmentId, Place)> {
+    pub(crate) fn in_order(
+        &self,
+        group: GroupIndex,
+        can: &impl Fn(u32) -> bool,
+    ) -> Vec<(SegmentId, Place)> {
         let layout = self.layout.read().expect("no holder panics");
         let avoided = self.avoided.lock().expect("no holder panics");
         let Some(places) = layout.groups.get(&group).map(|group| &group.places) else {
@@ -203,7 +207,7 @@ impl Reading {
         }
     }
 
-    fn avoid(&self, group: GroupIndex, copy: u32) {
+    pub(crate) fn avoid(&self, group: GroupIndex, copy: u32) {
         let mut avoided = self.avoided.lock().expect("no holder panics");
         avoided.insert((group, copy), Instant::now() + Duration::from_secs(1));
     }

@@ -10,14 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
 use quorate_base::NodeId;
 use quorate_region::transport::Caller;
 
-use crate::calls::{HOLD, HoldAt, STATUS, SegmentStatus, TAIL, TailAt};
+use crate::calls::{HOLD, HoldAt, ListedPages, STATUS, SegmentStatus, TAIL, TailAt};
 use crate::layout::{Layout, Place};
 use crate::pages::{PageWrite, Pages, PagesError, Point};
-use crate::protocol::{GroupIndex, Lsn, PageId, SegmentId};
+use crate::protocol::{GroupIndex, Lsn, PageId, READ_QUORUM, SegmentId};
 use crate::reading::{PAGES_MAX, ReadPoint, Reading};
 
 /// Longest wait for one segment's answer.
@@ -58,8 +59,8 @@ impl View {
         id: u64,
     ) -> Result<View, PagesError> {
         let finder = Finder {
-            caller: caller.clone(),
-            layout: layout.clone(),
+            caller,
+            layout,
             view: id,
         };
         let mut found = None;
@@ -74,19 +75,90 @@ impl View {
             let why = "some protection group's segments do not say what is complete";
             PagesError::Unavailable(String::from(why))
         })?;
+        Ok(View::start(finder, own, at, tails))
+    }
+
+    /// Opens a view that has all that was acknowledged before the call. With a writer at work this waits until segments
+    /// know so much to be complete. Without one they may never come to know: then the volume has to be opened first.
+    ///
+    /// # Errors
+    /// When three segments of each group do not answer and know it within `within`.
+    pub async fn open_acknowledged(
+        caller: Arc<Caller>,
+        layout: Layout,
+        own: NodeId,
+        id: u64,
+        within: Duration,
+    ) -> Result<View, PagesError> {
+        let finder = Finder {
+            caller,
+            layout,
+            view: id,
+        };
+        let deadline = Instant::now() + within;
+        let mut bound: Option<Lsn> = None;
+        loop {
+            // Each of them is a bound for what was acknowledged before the first.
+            bound = match (bound, finder.reached().await) {
+                (Some(bound), Some(newer)) => Some(bound.min(newer)),
+                (bound, newer) => bound.or(newer),
+            };
+            if let Some(bound) = bound
+                && let Some((at, tails)) = finder.find().await
+                && at >= bound
+            {
+                return Ok(View::start(finder, own, at, tails));
+            }
+            if Instant::now() > deadline {
+                let why = "segments do not know all that was acknowledged to be complete";
+                return Err(PagesError::Unavailable(String::from(why)));
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+
+    fn start(finder: Finder, own: NodeId, at: Lsn, tails: BTreeMap<GroupIndex, Lsn>) -> View {
+        let reading = Reading::new(finder.caller.clone(), finder.layout.clone(), own);
         let renewing = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEW_EVERY).await;
                 finder.hold(Some(at), &BTreeSet::new()).await;
             }
         });
-        Ok(View {
-            reading: Arc::new(Reading::new(caller, layout, own)),
+        View {
+            reading: Arc::new(reading),
             runtime: Handle::current(),
             at,
             tails,
             renewing: renewing.abort_handle(),
-        })
+        }
+    }
+
+    /// Pages of a protection group.
+    #[must_use]
+    pub fn pages_per_group(&self) -> u64 {
+        self.reading.pages_per_group()
+    }
+
+    /// The protection groups that the view has.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupIndex> {
+        self.tails.keys().copied().collect()
+    }
+
+    /// The next pages of a group from `from` on: all that are something else than zeros are among them. Blocks.
+    ///
+    /// # Errors
+    /// When no segment of the group answers.
+    pub fn list(&self, group: GroupIndex, from: PageId) -> Result<ListedPages, PagesError> {
+        let Some(need) = self.tails.get(&group).copied() else {
+            return Ok(ListedPages {
+                runs: Vec::new(),
+                next: None,
+            });
+        };
+        let point = ReadPoint { at: self.at, need };
+        self.runtime.block_on(self.reading.list(group, from, point))
     }
 
     /// What is read.
@@ -188,6 +260,28 @@ impl Finder {
             tails.insert(*index, self.tail(*index, places, at).await?);
         }
         Some((at, tails))
+    }
+
+    /// What no acknowledged record lies above: the highest record that one of a read quorum has, of all groups. Every
+    /// acknowledged record is on four copies of six, so any three have one of them. None when three of a group's present
+    /// set do not answer.
+    async fn reached(&self) -> Option<Lsn> {
+        let statuses = self.statuses().await;
+        let mut bound = Lsn(0);
+        for (index, group) in &self.layout.groups {
+            let present = group.membership.sets.first()?;
+            let answers = statuses.iter().filter(|(segment, status)| {
+                segment.group == *index
+                    && present.contains(&segment.copy)
+                    && status.trouble.is_none()
+            });
+            let reached: Vec<Lsn> = answers.map(|(_, status)| status.scl).collect();
+            if reached.len() < READ_QUORUM {
+                return None;
+            }
+            bound = bound.max(reached.into_iter().max()?);
+        }
+        Some(bound)
     }
 
     /// What segments say of themselves: one of each group at least, where any answers.

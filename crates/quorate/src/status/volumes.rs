@@ -207,7 +207,7 @@ pub(super) fn of_clusters(
 fn survey(id: &str, cluster: &Cluster, volume: &Volume, sessions: &Sessions) -> ClusterVolume {
     let reports = reports(&cluster.resource_id, sessions);
     // A writer that was replaced and does not know it yet tells of an older epoch.
-    let writers = reports.iter().filter_map(|(_, report)| report.writer);
+    let writers = reports.iter().filter_map(|(_, report)| report.writer.clone());
     let log = writers
         .max_by_key(|writer| writer.epoch)
         .map(LogStatus::from);
@@ -270,6 +270,7 @@ fn group_status(
             Some(SegmentHealth::Sound) => Health::Sound,
             Some(SegmentHealth::Filling) => Health::Filling,
             Some(SegmentHealth::Repairing) => Health::Repairing,
+            Some(SegmentHealth::Lost) => Health::Away,
         },
         repair: report.and_then(|r| r.repair),
     };
@@ -313,6 +314,7 @@ mod tests {
             epoch: MembershipEpoch(1),
             sets: vec![letters.map(|(copy, letter)| place(copy, letter)).collect()],
             next_copy: 6,
+            made: Default::default(),
         }
     }
 

@@ -36,6 +36,12 @@ impl ResourceOwner {
         self.arn("cluster", id)
     }
 
+    /// The ARN of a DB cluster snapshot.
+    #[must_use]
+    pub fn cluster_snapshot_arn(&self, id: &str) -> String {
+        self.arn("cluster-snapshot", id)
+    }
+
     fn arn(&self, kind: &str, id: &str) -> String {
         Arn {
             service: String::from("rds"),
@@ -81,6 +87,26 @@ pub fn cluster_event(
         source: EventSource::DbCluster,
         source_id: cluster.to_owned(),
         source_arn: owner.cluster_arn(cluster),
+        message: message.to_owned(),
+        categories: vec![category],
+    };
+    (event_id(at), event)
+}
+
+/// An event of a DB cluster snapshot with the id that it is stored under.
+#[must_use]
+pub fn snapshot_event(
+    at: UnixMillis,
+    owner: &ResourceOwner,
+    snapshot: &str,
+    message: &str,
+    category: EventCategory,
+) -> (String, Event) {
+    let event = Event {
+        at,
+        source: EventSource::DbClusterSnapshot,
+        source_id: snapshot.to_owned(),
+        source_arn: owner.cluster_snapshot_arn(snapshot),
         message: message.to_owned(),
         categories: vec![category],
     };

@@ -6,6 +6,7 @@ mod coalesce;
 mod fill;
 mod gossip;
 mod holds;
+mod list;
 mod segment_host;
 
 pub use segment_host::{HostError, SegmentHost};

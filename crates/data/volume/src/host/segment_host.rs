@@ -12,8 +12,8 @@ use quorate_base::NodeId;
 use quorate_region::transport::{Caller, Requester, Router};
 
 use crate::calls::{
-    ADOPT, APPEND, AdoptBy, AppendTo, COPY, CopyFrom, HOLD, HoldAt, PULL, PullFrom, READ, ReadFrom,
-    SEAL, STATUS, SealOf, SegmentError, SegmentStatus, TAIL, TailAt,
+    ADOPT, APPEND, AdoptBy, AppendTo, COPY, CopyFrom, HOLD, HoldAt, LIST, ListFrom, PULL, PullFrom,
+    READ, ReadFrom, SEAL, STATUS, SealOf, SegmentError, SegmentStatus, TAIL, TailAt,
 };
 use crate::host::cell::{Cell, disk};
 use crate::host::holds::Holds;
@@ -86,6 +86,10 @@ impl SegmentHost {
         let host = self.clone();
         router.on(READ, move |_: Requester, from: ReadFrom| {
             host.clone().read(from)
+        });
+        let host = self.clone();
+        router.on(LIST, move |_: Requester, from: ListFrom| {
+            host.clone().list(from)
         });
         let host = self.clone();
         router.on(PULL, move |_: Requester, from: PullFrom| {

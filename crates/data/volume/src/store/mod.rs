@@ -12,6 +12,7 @@
 //!   segments together, and returns at once with a [`Position`]; [`SegmentStore::synced`] waits for it. What is appended is
 //!   read at once, before it is on disk.
 //! - [`SegmentStore::read_page`] reads a page at an LSN. [`SegmentStore::records`] and [`SegmentStore::headers`] serve peers.
+//! - [`SegmentStore::list_pages`] says which pages there are.
 //! - [`SegmentStore::coalesce`] applies records to pages and truncates the log. Nothing of this happens by itself: the caller
 //!   calls it for each segment every now and then.
 //! - A segment that a peer's log cannot fill is filled from its pages: [`SegmentStore::clear_pages`], then
@@ -39,6 +40,7 @@ mod copy;
 mod entry;
 mod error;
 mod faults;
+mod list;
 mod log;
 mod log_files;
 mod open;

@@ -152,6 +152,18 @@ impl PageStore {
         self.rows.range(from..=to).map(read_version)
     }
 
+    /// The pages from `from` on that have a version, each of them once for each. Their contents are not read.
+    pub(super) fn pages_stored(
+        &self,
+        number: u32,
+        from: PageId,
+    ) -> impl Iterator<Item = Result<PageId, StoreError>> {
+        let from = version_key(number, from, Lsn(u64::MAX));
+        let to = version_key(number, PageId(u64::MAX), Lsn(0));
+        let rows = self.rows.range(from..=to);
+        rows.map(|row| Ok(PageId(number_at(&row.key()?, 5))))
+    }
+
     /// Adds a version. `bytes` has no zeros at its end.
     pub(super) fn put(&self, batch: &mut Batch, number: u32, page: PageId, lsn: Lsn, bytes: &[u8]) {
         let key = version_key(number, page, lsn);

@@ -11,7 +11,7 @@
 //! - All records above `gone_to` that this segment has are in `records`; those above `coalesced_to` also in `by_page`.
 //! - A record that is not yet written to a file is in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -245,6 +245,14 @@ impl Index {
         let of_page = self.by_page.get(&page).map_or(&[][..], Vec::as_slice);
         let wanted = of_page.iter().take_while(|lsn| **lsn <= at);
         wanted.map(|lsn| self.records[lsn].clone()).collect()
+    }
+
+    /// The pages from `from` on of which a record at or below `at` is not coalesced, ascending.
+    pub(super) fn pages_waiting(&self, from: PageId, at: Lsn) -> BTreeSet<PageId> {
+        let changed = self.by_page.iter().filter(|(page, lsns)| {
+            **page >= from && lsns.first().is_some_and(|first| *first <= at)
+        });
+        changed.map(|(page, _)| *page).collect()
     }
 
     pub(super) fn slot(&self, lsn: Lsn) -> Option<&Slot> {

@@ -1,5 +1,8 @@
 //! Nodes of three zones in one process, each with a folder of its own.
 
+// Each file of tests uses some of it.
+#![allow(dead_code)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -200,6 +203,36 @@ impl Region {
         };
         let opening = Volume::open(self.caller.clone(), self.layout.clone(), &options, drop);
         tokio::time::timeout(DEADLINE, opening).await.unwrap()
+    }
+
+    /// Another volume on the same nodes, with as many groups.
+    pub(crate) fn other_volume(&self) -> Layout {
+        let layout = Layout {
+            volume: VolumeId(String::from("cluster-OTHER")),
+            ..self.layout.clone()
+        };
+        for node in self.nodes.values() {
+            let host = node.running.as_ref().and_then(|r| r.host.as_ref());
+            host.unwrap().arrange(&layout).unwrap();
+        }
+        layout
+    }
+
+    pub(crate) async fn open_other(&self, layout: &Layout, epoch: u64) -> Volume {
+        let options = OpenOptions {
+            own: self.id('a'),
+            epoch: VolumeEpoch(epoch),
+            cache_bytes: 16 * PAGE_BYTES as usize,
+        };
+        let opening = Volume::open(self.caller.clone(), layout.clone(), &options, drop);
+        let opened = tokio::time::timeout(DEADLINE, opening).await.unwrap();
+        opened.unwrap()
+    }
+
+    /// A view with all that was acknowledged.
+    pub(crate) async fn view_of(&self, layout: &Layout, id: u64) -> Result<View, PagesError> {
+        let (caller, layout) = (self.caller.clone(), layout.clone());
+        View::open_acknowledged(caller, layout, self.id('b'), id, DEADLINE).await
     }
 
     pub(crate) async fn view(&self, id: u64) -> Result<View, PagesError> {

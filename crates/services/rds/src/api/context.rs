@@ -8,6 +8,7 @@ use quorate_wire::query::Params;
 
 use crate::api::error::RdsError;
 use crate::api::service::RdsRegion;
+use crate::events::ResourceOwner;
 use crate::model::Tag;
 
 /// How often a handler reads and writes again after another writer came first.
@@ -36,7 +37,8 @@ impl Context<'_> {
         Ok(self.catalog().read(id).await?)
     }
 
-    /// The ARN of a resource: `kind` is `db`, `pg`, `subgrp`, `cluster`, `cluster-pg` or `cluster-endpoint`.
+    /// The ARN of a resource: `kind` is `db`, `pg`, `subgrp`, `cluster`, `cluster-pg`,
+    /// `cluster-endpoint` or `cluster-snapshot`.
     pub(crate) fn arn(&self, kind: &str, id: &str) -> String {
         Arn {
             service: String::from("rds"),
@@ -45,6 +47,14 @@ impl Context<'_> {
             resource: format!("{kind}:{id}"),
         }
         .to_string()
+    }
+
+    /// Whose resources these are, for events.
+    pub(crate) fn owner(&self) -> ResourceOwner {
+        ResourceOwner {
+            region: self.region.name.clone(),
+            account: self.account.clone(),
+        }
     }
 
     /// Reserves a port for an endpoint: the one asked for when it is free, else another one.

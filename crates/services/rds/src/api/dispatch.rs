@@ -6,7 +6,7 @@ use crate::api::context::Context;
 use crate::api::error::RdsError;
 use crate::api::{engines, event, instance, parameter_group, subnet_group, tags};
 use crate::aurora::api::{
-    cluster, endpoint, member, parameter_group as cluster_group, unavailable,
+    cluster, endpoint, member, parameter_group as cluster_group, restore, snapshot, unavailable,
 };
 
 /// Carries out one action. The result is what stands in the answer's result element; empty for actions that
@@ -51,7 +51,15 @@ pub(crate) async fn dispatch(
         "DeleteDBClusterEndpoint" => endpoint::delete(context).await,
 
         "DescribeGlobalClusters" => unavailable::describe_global_clusters(context),
-        "DescribeDBClusterSnapshots" => unavailable::describe_snapshots(context),
+
+        "CreateDBClusterSnapshot" => snapshot::create(context).await,
+        "DescribeDBClusterSnapshots" => snapshot::describe(context).await,
+        "CopyDBClusterSnapshot" => snapshot::copy(context).await,
+        "DeleteDBClusterSnapshot" => snapshot::delete(context).await,
+        "DescribeDBClusterSnapshotAttributes" => snapshot::describe_attributes(context).await,
+        "ModifyDBClusterSnapshotAttribute" => snapshot::modify_attribute(context).await,
+        "RestoreDBClusterFromSnapshot" => restore::restore_from_snapshot(context).await,
+        "RestoreDBClusterToPointInTime" => restore::restore_to_point_in_time(context).await,
 
         "CreateDBSubnetGroup" => subnet_group::create(context).await,
         "DescribeDBSubnetGroups" => subnet_group::describe(context).await,

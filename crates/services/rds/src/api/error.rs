@@ -119,9 +119,23 @@ pub enum RdsError {
     /// No such global cluster: there are none.
     #[error("Global cluster {0} not found")]
     GlobalClusterNotFound(String),
-    /// No such snapshot of a cluster: there are none.
+    /// No such snapshot of a cluster.
     #[error("DBClusterSnapshot not found: {0}")]
     ClusterSnapshotNotFound(String),
+    /// The snapshot's identifier is taken.
+    #[error(
+        "Cannot create the cluster snapshot because a snapshot with the identifier {0} already exists."
+    )]
+    ClusterSnapshotAlreadyExists(String),
+    /// The snapshot's state does not allow the action.
+    #[error("{0}")]
+    InvalidClusterSnapshotState(String),
+    /// A bound on the number of accounts that a snapshot is shared with.
+    #[error("{0}")]
+    SharedSnapshotQuotaExceeded(String),
+    /// There is no way to what is to be restored.
+    #[error("{0}")]
+    InvalidRestore(String),
     /// No volume can be placed or mounted.
     #[error("{0}")]
     InsufficientStorageCapacity(String),
@@ -191,6 +205,12 @@ impl RdsError {
             RdsError::InsufficientStorageCapacity(_) => (BAD, "InsufficientStorageClusterCapacity"),
             RdsError::GlobalClusterNotFound(_) => (ABSENT, "GlobalClusterNotFoundFault"),
             RdsError::ClusterSnapshotNotFound(_) => (ABSENT, "DBClusterSnapshotNotFoundFault"),
+            RdsError::ClusterSnapshotAlreadyExists(_) => {
+                (BAD, "DBClusterSnapshotAlreadyExistsFault")
+            }
+            RdsError::InvalidClusterSnapshotState(_) => (BAD, "InvalidDBClusterSnapshotStateFault"),
+            RdsError::SharedSnapshotQuotaExceeded(_) => (BAD, "SharedSnapshotQuotaExceeded"),
+            RdsError::InvalidRestore(_) => (BAD, "InvalidRestoreFault"),
             RdsError::NotOffered(_) => (BAD, "InvalidAction"),
             RdsError::RegionStarting(_)
             | RdsError::Catalog(CatalogError::Unavailable(_) | CatalogError::Conflict { .. }) => {

@@ -123,11 +123,13 @@ fn source_word(source: EventSource) -> &'static str {
         EventSource::DbInstance => "db-instance",
         EventSource::DbParameterGroup => "db-parameter-group",
         EventSource::DbCluster => "db-cluster",
+        EventSource::DbClusterSnapshot => "db-cluster-snapshot",
     }
 }
 
 fn category_word(category: EventCategory) -> &'static str {
     match category {
+        EventCategory::Backup => "backup",
         EventCategory::Availability => "availability",
         EventCategory::ConfigurationChange => "configuration change",
         EventCategory::Creation => "creation",

@@ -18,7 +18,7 @@ use crate::model::SubnetGroup;
 pub(crate) const DEFAULT_GROUP: &str = "default";
 
 /// The one network of a region.
-const VPC_ID: &str = "vpc-quorate";
+pub(crate) const VPC_ID: &str = "vpc-quorate";
 const SUBNETS_MAX: usize = 20;
 const ZONES_MIN: usize = 2;
 const SUBNET_CHARS_MAX: usize = 255;

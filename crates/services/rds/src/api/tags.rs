@@ -1,4 +1,4 @@
-//! Tags of instances, clusters, parameter groups and subnet groups.
+//! Tags of instances, clusters, their snapshots, parameter groups and subnet groups.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use quorate_wire::xml::Element;
 use crate::api::context::{Context, retry};
 use crate::api::error::RdsError;
 use crate::aurora::api::cluster;
-use crate::aurora::model::ClusterParameterGroup;
+use crate::aurora::model::{ClusterParameterGroup, ClusterSnapshot};
 use crate::model::{Instance, ParameterGroup, SubnetGroup, Tag};
 
 const KEY_CHARS_MAX: usize = 128;
@@ -54,6 +54,7 @@ pub(crate) async fn list(context: &Context<'_>) -> Result<Vec<Element>, RdsError
         Resource::ParameterGroup(id) if is_default(&id) => Vec::new(),
         Resource::ClusterParameterGroup(id) if is_default(&id) => Vec::new(),
         Resource::SubnetGroup(id) if is_default(&id) => Vec::new(),
+        Resource::ClusterSnapshot(id) => read::<ClusterSnapshot>(context, &id).await?.record.tags,
         Resource::ParameterGroup(id) => read::<ParameterGroup>(context, &id).await?.record.tags,
         Resource::ClusterParameterGroup(id) => {
             let group = read::<ClusterParameterGroup>(context, &id).await?;
@@ -125,6 +126,7 @@ enum Resource {
     Instance(String),
     OfCluster(cluster::tags::Tagged),
     ClusterParameterGroup(String),
+    ClusterSnapshot(String),
     ParameterGroup(String),
     SubnetGroup(String),
 }
@@ -142,6 +144,7 @@ fn resource(context: &Context<'_>) -> Result<Resource, RdsError> {
     match kind {
         "db" => Ok(Resource::Instance(id)),
         "cluster" => Ok(Resource::OfCluster(cluster::tags::Tagged::Cluster(id))),
+        "cluster-snapshot" => Ok(Resource::ClusterSnapshot(id)),
         "cluster-endpoint" => Ok(Resource::OfCluster(cluster::tags::Tagged::Endpoint(id))),
         "cluster-pg" => Ok(Resource::ClusterParameterGroup(id)),
         "pg" => Ok(Resource::ParameterGroup(id)),
@@ -186,6 +189,16 @@ impl Tagged for ClusterParameterGroup {
     }
 }
 
+impl Tagged for ClusterSnapshot {
+    fn tags_mut(&mut self) -> &mut Vec<Tag> {
+        &mut self.tags
+    }
+
+    fn not_found(id: &str) -> RdsError {
+        RdsError::ClusterSnapshotNotFound(id.to_owned())
+    }
+}
+
 impl Tagged for SubnetGroup {
     fn tags_mut(&mut self) -> &mut Vec<Tag> {
         &mut self.tags
@@ -217,6 +230,9 @@ async fn change(
         Resource::OfCluster(tagged) => cluster::tags::change(context, &tagged, &edit).await?,
         Resource::ClusterParameterGroup(id) => {
             change_record::<ClusterParameterGroup>(context, &id, &edit).await?
+        }
+        Resource::ClusterSnapshot(id) => {
+            change_record::<ClusterSnapshot>(context, &id, &edit).await?
         }
         Resource::ParameterGroup(id) => {
             change_record::<ParameterGroup>(context, &id, &edit).await?

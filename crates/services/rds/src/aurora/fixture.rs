@@ -97,6 +97,7 @@ pub(crate) fn cluster(members: u16) -> Cluster {
         writer,
         failover: None,
         created: true,
+        restore: None,
         credentials_applied: Some(verifier.fingerprint()),
         members,
     }

@@ -16,7 +16,7 @@ pub mod mount;
 pub mod parameters;
 pub mod records;
 
-pub use controller::AuroraConfig;
+pub use controller::{AuroraConfig, run_snapshot_upkeep};
 
 /// The engine of a cluster at the API. Hosts run it with the program of `postgres`.
 pub const AURORA_POSTGRESQL: &str = "aurora-postgresql";

@@ -344,5 +344,11 @@ pub(crate) fn set_state(member: &mut ClusterMember, state: MemberState, now: Uni
     }
 }
 
+mod transfer;
+
+pub use transfer::{
+    attempt_failed, attempt_progress, restore_attempt, restored, snapshot_attempt, snapshot_taken,
+};
+
 #[cfg(test)]
 mod tests;

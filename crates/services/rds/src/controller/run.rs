@@ -8,7 +8,7 @@ use quorate_base::{NodeId, UnixMillis};
 use quorate_control::{CatalogError, Replica, Sessions};
 
 use crate::aurora::AuroraConfig;
-use crate::aurora::controller::{plan_cluster, plan_volume};
+use crate::aurora::controller::{plan_cluster, plan_snapshot, plan_volume};
 use crate::controller::plan::{Plan, plan_instance};
 use crate::controller::world::World;
 use crate::events::{ResourceOwner, trim_events};
@@ -104,9 +104,11 @@ async fn look_once(
 fn plans(world: &World) -> impl Iterator<Item = Plan> {
     let instances = world.instances.iter();
     let clusters = world.clusters.iter();
+    let snapshots = world.snapshots.iter();
     let volumes = world.volumes.values();
     instances
         .filter_map(|stored| plan_instance(world, stored))
         .chain(clusters.filter_map(|stored| plan_cluster(world, stored)))
+        .chain(snapshots.filter_map(|stored| plan_snapshot(world, stored)))
         .chain(volumes.filter_map(|stored| plan_volume(world, stored)))
 }

@@ -6,7 +6,9 @@ use quorate_base::{NodeId, UnixMillis};
 use quorate_control::{Catalog, CatalogError, Endpoint, Session, Sessions, Stored};
 use serde::de::DeserializeOwned;
 
-use crate::aurora::model::{AuroraMemberReport, Cluster, Volume, VolumeReport};
+use crate::aurora::model::{
+    AuroraMemberReport, Cluster, ClusterSnapshot, SnapshotStatus, Volume, VolumeReport,
+};
 use crate::controller::ControllerConfig;
 use crate::decide::placement::NodeFacts;
 use crate::model::{Host, Instance, MemberReport, ParameterGroup};
@@ -17,6 +19,7 @@ pub(crate) struct World {
     pub(crate) config: ControllerConfig,
     pub(crate) instances: Vec<Stored<Instance>>,
     pub(crate) clusters: Vec<Stored<Cluster>>,
+    pub(crate) snapshots: Vec<Stored<ClusterSnapshot>>,
     /// By the resource id of their cluster.
     pub(crate) volumes: BTreeMap<String, Stored<Volume>>,
     pub(crate) endpoints: BTreeMap<String, Stored<Endpoint>>,
@@ -42,6 +45,7 @@ impl World {
             config: config.clone(),
             instances: view.list()?,
             clusters: view.list()?,
+            snapshots: view.list()?,
             volumes: view
                 .list()?
                 .into_iter()
@@ -64,6 +68,20 @@ impl World {
                 .collect(),
             hosts: by_id(view.list()?),
             silent_since: silent_since.clone(),
+        })
+    }
+
+    /// The cluster with this resource id.
+    pub(crate) fn cluster_of(&self, resource_id: &str) -> Option<&Stored<Cluster>> {
+        let mut clusters = self.clusters.iter();
+        clusters.find(|cluster| cluster.record.resource_id == resource_id)
+    }
+
+    /// Whether a snapshot is being taken of the cluster with this resource id.
+    pub(crate) fn is_snapshotted(&self, resource_id: &str) -> bool {
+        let mut snapshots = self.snapshots.iter();
+        snapshots.any(|Stored { record, .. }| {
+            record.status == SnapshotStatus::Creating && record.cluster_resource_id == resource_id
         })
     }
 

@@ -32,12 +32,16 @@ pub enum EventSource {
     DbParameterGroup,
     /// A DB cluster.
     DbCluster,
+    /// A snapshot of a DB cluster.
+    DbClusterSnapshot,
 }
 
 /// `EventCategories`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventCategory {
+    /// Snapshots.
+    Backup,
     /// Starts, stops and restarts.
     Availability,
     /// Settings.

@@ -161,3 +161,47 @@ fn a_discarded_page_stays_empty_when_coalescing_ends_half_way() {
     assert!(store.extent(&segment(0)).unwrap().coalesced_to > Lsn(4));
     assert_eq!(fixture.read(0, 0, 3_000), page(""));
 }
+
+fn listed(fixture: &Fixture, from: u64, at: u64, pages_max: usize) -> (Vec<u64>, Option<u64>) {
+    let store = fixture.store();
+    let listed = store.list_pages(&segment(0), PageId(from), Lsn(at), pages_max);
+    let (pages, next) = listed.unwrap();
+    let pages = pages.into_iter().map(|page| page.0).collect();
+    (pages, next.map(|page| page.0))
+}
+
+#[test]
+fn pages_are_listed_whether_they_are_coalesced_or_not() {
+    let mut fixture = Fixture::new();
+    fixture.append(vec![
+        create(0),
+        record(0, 1, 7, image("1")),
+        record(0, 2, 3, image("2")),
+        record(0, 3, 7, bytes_at(1, "3")),
+        record(0, 4, 900, image("4")),
+        record(0, 5, 3, Change::Discard),
+        record(0, 6, 5, image("6")),
+    ]);
+    assert_eq!(listed(&fixture, 0, 4, 9), (vec![3, 7, 900], None));
+    assert_eq!(listed(&fixture, 0, 1, 9), (vec![7], None));
+    fixture.coalesce(0, 3, 2);
+    for _ in 0..2 {
+        assert_eq!(listed(&fixture, 0, 4, 9), (vec![3, 7, 900], None));
+        assert_eq!(listed(&fixture, 4, 4, 9), (vec![7, 900], None));
+        assert_eq!(listed(&fixture, 0, 4, 1), (vec![3], Some(7)));
+        assert_eq!(listed(&fixture, 0, 6, 2), (vec![3, 5], Some(7)));
+        assert_eq!(listed(&fixture, 7, 6, 2), (vec![7, 900], None));
+        fixture.reopen();
+    }
+    fixture.coalesce(0, 6, 2);
+    let (pages, _) = listed(&fixture, 0, 4, 9);
+    assert!(
+        [3, 7, 900].iter().all(|page| pages.contains(page)),
+        "page 3 was not yet discarded"
+    );
+    fixture.coalesce(0, 6, 6);
+    assert_eq!(listed(&fixture, 0, 6, 9), (vec![5, 7, 900], None));
+    let store = fixture.store();
+    let old = store.list_pages(&segment(0), PageId(0), Lsn(4), 9);
+    assert!(matches!(old, Err(StoreError::TooOld { .. })));
+}

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use rand::Rng;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
+use quorate_archive::Archive;
 use quorate_base::Epoch;
+use quorate_region::transport::Caller;
 use quorate_volume::protocol::VolumeId;
 use quorate_volume::{Layout, SegmentHost};
 
@@ -20,6 +23,8 @@ use crate::aurora::mount::MountOrder;
 pub struct AuroraConfig {
     /// The folder of this node's members: mount points, overlays, logs.
     pub folder: PathBuf,
+    /// The folder of files on their way to the archive or from there.
+    pub transfers: PathBuf,
     /// The file of the node's identity, for mount processes.
     pub identity: PathBuf,
     /// Bytes of pages that a writer's mount keeps in memory.
@@ -32,6 +37,11 @@ pub struct AuroraHost {
     /// Engines, account, certificates, catalog and lease are those of the agent for DB instances.
     pub(super) base: Arc<AgentHost>,
     pub(super) segments: Arc<SegmentHost>,
+    pub(super) caller: Arc<Caller>,
+    /// Where snapshots are; none where this node has no archive that it can use.
+    pub(super) archive: Option<Archive>,
+    /// Names this run of the agent.
+    pub(super) run: u64,
     /// The mounts that run here, by the member's resource id.
     pub(super) mounts: Mutex<BTreeMap<String, MountHandle>>,
 }
@@ -55,11 +65,16 @@ impl AuroraHost {
         config: AuroraConfig,
         base: Arc<AgentHost>,
         segments: Arc<SegmentHost>,
+        caller: Arc<Caller>,
+        archive: Option<Archive>,
     ) -> AuroraHost {
         AuroraHost {
             config,
             base,
             segments,
+            caller,
+            archive,
+            run: rand::rng().random(),
             mounts: Mutex::default(),
         }
     }

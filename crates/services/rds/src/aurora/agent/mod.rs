@@ -15,6 +15,7 @@ mod run;
 mod settings;
 mod steps;
 mod storage;
+mod transfer;
 mod volumes;
 mod writer;
 

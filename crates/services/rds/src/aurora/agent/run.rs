@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aurora::agent::driver::drive;
 use crate::aurora::agent::host::AuroraHost;
 use crate::aurora::agent::member::Member;
-use crate::aurora::agent::volumes;
+use crate::aurora::agent::{transfer, volumes};
 use crate::aurora::model::Cluster;
 
 /// Longest time between two looks at the catalog.
@@ -61,6 +61,7 @@ pub async fn run_segments(host: Arc<AuroraHost>) {
         host.segments.clone().run_gossip(),
         host.segments.clone().run_upkeep(),
         volumes::run(host.clone()),
+        transfer::run(host.clone()),
     );
 }
 

@@ -7,6 +7,8 @@ pub(crate) mod cluster;
 pub(crate) mod endpoint;
 pub(crate) mod member;
 pub(crate) mod parameter_group;
+pub(crate) mod restore;
+pub(crate) mod snapshot;
 pub(crate) mod unavailable;
 
 #[cfg(test)]

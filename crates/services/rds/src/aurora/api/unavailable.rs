@@ -9,24 +9,16 @@ use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 
 /// Actions that are refused by name, with what is missing.
-const REFUSED: [(&str, &str); 15] = [
+const REFUSED: [(&str, &str); 8] = [
     ("AddRoleToDBCluster", "Roles of DB clusters"),
-    ("CopyDBClusterSnapshot", SNAPSHOTS),
-    ("CreateDBClusterSnapshot", SNAPSHOTS),
     ("CreateGlobalCluster", "Global databases"),
-    ("DeleteDBClusterSnapshot", SNAPSHOTS),
     ("DeleteGlobalCluster", "Global databases"),
-    ("DescribeDBClusterSnapshotAttributes", SNAPSHOTS),
-    ("ModifyDBClusterSnapshotAttribute", SNAPSHOTS),
     ("ModifyGlobalCluster", "Global databases"),
     ("PromoteReadReplicaDBCluster", "Replica clusters"),
     ("RemoveFromGlobalCluster", "Global databases"),
     ("RemoveRoleFromDBCluster", "Roles of DB clusters"),
-    ("RestoreDBClusterFromS3", "Restores of DB clusters"),
-    ("RestoreDBClusterFromSnapshot", "Restores of DB clusters"),
-    ("RestoreDBClusterToPointInTime", "Restores of DB clusters"),
+    ("RestoreDBClusterFromS3", "Restores of DB clusters from S3"),
 ];
-const SNAPSHOTS: &str = "Snapshots of DB clusters";
 
 /// The refusal of an action that is known and not offered.
 pub(crate) fn refusal(action: &str) -> Option<RdsError> {
@@ -44,21 +36,4 @@ pub(crate) fn describe_global_clusters(context: &Context<'_>) -> Result<Vec<Elem
         return Err(RdsError::GlobalClusterNotFound(name.to_owned()));
     }
     Ok(vec![Element::new("GlobalClusters")])
-}
-
-/// `DescribeDBClusterSnapshots`: there are none.
-pub(crate) fn describe_snapshots(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
-    PageRequest::read(&context.params)?;
-    let known = [
-        "db-cluster-id",
-        "db-cluster-resource-id",
-        "db-cluster-snapshot-id",
-        "engine",
-        "snapshot-type",
-    ];
-    Filters::read(&context.params, &known)?;
-    if let Some(name) = context.params.text("DBClusterSnapshotIdentifier") {
-        return Err(RdsError::ClusterSnapshotNotFound(name.to_owned()));
-    }
-    Ok(vec![Element::new("DBClusterSnapshots")])
 }

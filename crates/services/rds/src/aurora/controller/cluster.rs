@@ -3,7 +3,7 @@
 use quorate_control::{Stored, Txn};
 
 use crate::aurora::controller::volume::plan_creation;
-use crate::aurora::controller::{member, modify, status, writer};
+use crate::aurora::controller::{member, modify, restore, snapshot, status, writer};
 use crate::aurora::model::{Cluster, Volume};
 use crate::aurora::records;
 use crate::controller::Plan;
@@ -39,14 +39,17 @@ impl<'a> Told<'a> {
 /// The first change that is due to a cluster, if any is.
 pub(crate) fn plan_cluster(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     if stored.record.desired == Desired::Deleted && stored.record.members.is_empty() {
-        return Some(plan_removal(world, stored));
+        let is_read = restore::is_read(world, &stored.record);
+        return (!is_read).then(|| plan_removal(world, stored));
     }
     plan_creation(world, stored)
+        .or_else(|| restore::plan_restore(world, stored))
         .or_else(|| writer::plan_writer(world, stored))
         .or_else(|| member::plan_silence(world, stored))
         .or_else(|| member::plan_departure(world, stored))
         .or_else(|| member::plan_placement(world, stored))
         .or_else(|| modify::plan_modification(world, stored))
+        .or_else(|| snapshot::plan_backed_up(world, stored))
         .or_else(|| status::plan_status(world, stored))
         .or_else(|| status::plan_member_status(world, stored))
         .or_else(|| status::plan_storage_detail(world, stored))

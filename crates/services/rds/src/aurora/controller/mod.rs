@@ -7,12 +7,17 @@ mod config;
 mod member;
 mod modify;
 mod rename;
+mod restore;
+mod snapshot;
 mod status;
+mod upkeep;
 mod volume;
 mod writer;
 
 pub(crate) use cluster::plan_cluster;
 pub use config::AuroraConfig;
+pub(crate) use snapshot::plan_snapshot;
+pub use upkeep::run_snapshot_upkeep;
 pub(crate) use volume::plan_volume;
 
 #[cfg(test)]

@@ -19,9 +19,11 @@ pub(super) fn plan_creation(world: &World, stored: &Stored<Cluster>) -> Option<P
     if world.volumes.contains_key(&cluster.resource_id) || cluster.desired == Desired::Deleted {
         return None;
     }
+    let config = &world.config.aurora;
+    let of_source = cluster.restore.as_ref();
     let volume = Volume {
-        page_bytes: world.config.aurora.page_bytes,
-        pages_per_group: world.config.aurora.pages_per_group,
+        page_bytes: of_source.map_or(config.page_bytes, |restore| restore.page_bytes),
+        pages_per_group: of_source.map_or(config.pages_per_group, |r| r.pages_per_group),
         groups: vec![new_group(world)?],
         wanted_groups: 1,
     };

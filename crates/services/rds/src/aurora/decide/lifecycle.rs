@@ -63,7 +63,7 @@ pub fn decide_cluster_status(
     let available = ClusterStatus::Available;
     let serves = cluster.is_serving() && cluster.failover.is_none();
     match cluster.status {
-        ClusterStatus::Creating if placed => {
+        ClusterStatus::Creating if placed && cluster.restore.is_none() => {
             moved(available, "DB cluster created", EventCategory::Creation)
         }
         ClusterStatus::FailingOver if cluster.failover.is_none() && cluster.order.is_none() => {

@@ -6,4 +6,5 @@ pub mod lifecycle;
 pub mod member;
 pub mod repair;
 pub mod segments;
+pub mod transfer;
 pub mod writer;

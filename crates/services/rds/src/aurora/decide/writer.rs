@@ -3,7 +3,7 @@
 //! Invariants
 //! - What keeps two writers apart is the volume epoch, not this decision: each one here costs one epoch, and segments
 //!   refuse the older one. So a decision may be taken on a guess, and any member can take over without loss.
-//! - A cluster that should not run gets no new writer.
+//! - A cluster that should not run, or whose volume is being filled, gets no new writer.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ const ORDERED: &str = "a user asked for it";
 #[must_use]
 pub fn decide_writer(facts: &WriterFacts<'_>) -> WriterDecision {
     let cluster = facts.cluster;
-    if cluster.desired != Desired::Running {
+    if cluster.desired != Desired::Running || cluster.restore.is_some() {
         return WriterDecision::Stay;
     }
     let Some(writer) = cluster.writer_member() else {

@@ -5,7 +5,8 @@
 //!   of writer and whenever a writer's mount must be made again, so no two mounts ever write at the same one.
 //! - `serving` is `Some(epoch)` or an older epoch: only the writer's agent sets it, in the transaction that gives the
 //!   endpoints their targets.
-//! - `created` is set once, by the agent of the writer that made the files in the volume, and never cleared.
+//! - `created` is set once, by the agent of the writer that made the files in the volume or by the one that filled the
+//!   volume from elsewhere, and never cleared.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,8 @@ use quorate_base::{Epoch, UnixMillis};
 use quorate_control::Record;
 
 use crate::aurora::model::{
-    ClusterMember, ClusterSettings, ClusterStatus, CustomEndpoint, PendingClusterChanges,
+    ClusterMember, ClusterRestore, ClusterSettings, ClusterStatus, CustomEndpoint,
+    PendingClusterChanges,
 };
 use crate::model::{Desired, Tag};
 
@@ -55,6 +57,10 @@ pub struct Cluster {
     pub failover: Option<ClusterFailover>,
     /// Whether the volume holds an engine's files (`mkfs`, `initdb`, roles).
     pub created: bool,
+    /// What the volume is filled from first; none once it is, or where a cluster begins with nothing. No writer is chosen
+    /// meanwhile.
+    #[serde(default)]
+    pub restore: Option<ClusterRestore>,
     /// Fingerprint of the master verifier that the engine was last given (`ScramVerifier::fingerprint`).
     pub credentials_applied: Option<String>,
     /// The DB instances of the cluster, by DB instance identifier.

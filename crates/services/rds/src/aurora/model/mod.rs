@@ -7,8 +7,11 @@ mod custom_endpoint;
 mod member;
 mod parameter_group;
 mod report;
+mod restore;
 mod settings;
+mod snapshot;
 mod status;
+mod transfer;
 mod volume;
 
 pub use cluster::{Cluster, ClusterEndpoints, ClusterFailover, ClusterOrder};
@@ -19,6 +22,9 @@ pub use report::{
     AuroraEngineState, AuroraMemberReport, Progress, STORAGE_DETAIL, SegmentHealth, SegmentReport,
     VolumeReport, WriterReport,
 };
+pub use restore::{ClusterRestore, RestoreSource};
 pub use settings::{ClusterSettings, PendingClusterChanges};
+pub use snapshot::{ClusterSnapshot, SnapshotImage, SnapshotStatus};
 pub use status::ClusterStatus;
+pub use transfer::{Attempt, RunOf};
 pub use volume::{Group, SegmentPlace, Volume};

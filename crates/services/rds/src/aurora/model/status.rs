@@ -30,6 +30,8 @@ pub enum ClusterStatus {
     Starting,
     /// Everything is being removed.
     Deleting,
+    /// It could not be filled from what it was to begin with: it can only be deleted.
+    IncompatibleRestore,
 }
 
 impl ClusterStatus {
@@ -48,6 +50,7 @@ impl ClusterStatus {
             ClusterStatus::Stopped => "stopped",
             ClusterStatus::Starting => "starting",
             ClusterStatus::Deleting => "deleting",
+            ClusterStatus::IncompatibleRestore => "incompatible-restore",
         }
     }
 }

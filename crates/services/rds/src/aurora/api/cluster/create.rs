@@ -37,7 +37,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
     let cluster = intent(context, settings, tags)?;
     retry(|| async {
         check_free(context, &id).await?;
-        let txn = hold_groups(context, &cluster.settings).await?;
+        let txn = hold_groups(context, Txn::new(), &cluster.settings).await?;
         let txn = records::insertion(txn, &id, &cluster);
         context.catalog().commit(txn).await?;
         Ok(vec![shape::db_cluster(context, &id, &cluster)])
@@ -46,7 +46,7 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
 }
 
 /// Refuses an identifier that is in use, or promised to a cluster that is being renamed.
-pub(super) async fn check_free(context: &Context<'_>, id: &str) -> Result<(), RdsError> {
+pub(crate) async fn check_free(context: &Context<'_>, id: &str) -> Result<(), RdsError> {
     let clusters: Vec<Stored<Cluster>> = context.list().await?;
     let taken = clusters
         .iter()
@@ -59,8 +59,11 @@ pub(super) async fn check_free(context: &Context<'_>, id: &str) -> Result<(), Rd
 
 /// The groups that settings name are written again, unchanged, with the cluster: whoever deletes one at the same moment
 /// then reads again and finds the cluster.
-async fn hold_groups(context: &Context<'_>, settings: &ClusterSettings) -> Result<Txn, RdsError> {
-    let mut txn = Txn::new();
+pub(crate) async fn hold_groups(
+    context: &Context<'_>,
+    mut txn: Txn,
+    settings: &ClusterSettings,
+) -> Result<Txn, RdsError> {
     let parameter = parameter_group::named(context, &settings.parameter_group).await?;
     if let Some(group) = &parameter.stored {
         txn = txn.replace(group, &group.record);
@@ -73,7 +76,7 @@ async fn hold_groups(context: &Context<'_>, settings: &ClusterSettings) -> Resul
 }
 
 /// The record of a cluster that is to be made, with ports reserved for its endpoints.
-fn intent(
+pub(crate) fn intent(
     context: &Context<'_>,
     settings: ClusterSettings,
     tags: Vec<Tag>,
@@ -99,6 +102,7 @@ fn intent(
         serving: None,
         failover: None,
         created: false,
+        restore: None,
         credentials_applied: None,
         members: BTreeMap::new(),
     })
@@ -163,7 +167,7 @@ async fn settings(context: &Context<'_>) -> Result<ClusterSettings, RdsError> {
 }
 
 /// `BackupRetentionPeriod`: clusters always keep backups for a day at least.
-pub(super) fn retention_days(context: &Context<'_>) -> Result<Option<u32>, RdsError> {
+pub(crate) fn retention_days(context: &Context<'_>) -> Result<Option<u32>, RdsError> {
     let days = check::retention_days(&context.params)?;
     if days == Some(0) {
         return Err(RdsError::InvalidValue(String::from(
@@ -174,7 +178,7 @@ pub(super) fn retention_days(context: &Context<'_>) -> Result<Option<u32>, RdsEr
 }
 
 /// The zones asked for; all of the region's where none are.
-fn zones(
+pub(crate) fn zones(
     context: &Context<'_>,
     check: impl Fn(&str) -> Result<ZoneName, RdsError>,
 ) -> Result<Vec<ZoneName>, RdsError> {

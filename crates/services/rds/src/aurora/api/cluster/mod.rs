@@ -1,11 +1,11 @@
 //! DB clusters: made, described, changed, deleted.
 
-mod create;
+pub(crate) mod create;
 mod delete;
 mod describe;
 pub(crate) mod lifecycle;
 mod modify;
-mod offered;
+pub(crate) mod offered;
 mod read;
 pub(crate) mod shape;
 pub(crate) mod tags;

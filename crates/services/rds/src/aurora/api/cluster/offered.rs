@@ -84,7 +84,7 @@ const LIFECYCLE: [&str; 2] = [
 ];
 
 /// Refuses what is not offered, of all that a request for a cluster asks.
-pub(super) fn check(context: &Context<'_>) -> Result<(), RdsError> {
+pub(crate) fn check(context: &Context<'_>) -> Result<(), RdsError> {
     let params = &context.params;
     if let Some(name) = params.text("CACertificateIdentifier")
         && name != context.region.ca_identifier

@@ -21,6 +21,9 @@ pub(crate) fn db_cluster(context: &Context<'_>, id: &str, cluster: &Cluster) -> 
         .field("DBClusterArn", context.arn("cluster", id))
         .field("Status", cluster.status)
         .field("ClusterCreateTime", cluster.created_at);
+    let restore = cluster.restore.as_ref();
+    let percent = restore.map(|r| r.attempt.as_ref().map_or(0, |attempt| attempt.percent));
+    let element = element.field_if("PercentProgress", percent);
     let element = with_settings(element, &cluster.settings);
     let element = with_endpoints(element, context, cluster);
     let element = with_members(element, cluster);

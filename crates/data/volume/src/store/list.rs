@@ -1,0 +1,55 @@
+//! Which pages a segment has.
+
+use std::collections::BTreeSet;
+
+use crate::protocol::{Lsn, PageId, SegmentId};
+
+use super::error::StoreError;
+use super::read::check_age;
+use super::segment_store::SegmentStore;
+
+impl SegmentStore {
+    /// Pages from `from` on, ascending, up to `pages_max` of them, and where to go on; none at the end. All that are something
+    /// else than zeros as of `at` are among them; some that are zeros may be. Blocks on disks.
+    ///
+    /// # Errors
+    /// `TooOld` when versions that old are not kept; else when the segment is unknown or the store has stopped.
+    pub fn list_pages(
+        &self,
+        segment: &SegmentId,
+        from: PageId,
+        at: Lsn,
+        pages_max: usize,
+    ) -> Result<(Vec<PageId>, Option<PageId>), StoreError> {
+        let segment = self.segment(segment)?;
+        // In this order: what leaves the index is in the page store before.
+        let mut pages: BTreeSet<PageId> = segment.index().pages_waiting(from, at);
+        let mut seen = 0;
+        let mut last = None;
+        // Of the waiting ones, those beyond where the stored ones are cut off come with the next part.
+        let mut stored_to = None;
+        for page in self.inner.pages.pages_stored(segment.number, from) {
+            let page = self.log().progress.sound(page)?;
+            if last == Some(page) {
+                continue;
+            }
+            last = Some(page);
+            if seen == pages_max {
+                stored_to = Some(page);
+                break;
+            }
+            seen += 1;
+            pages.insert(page);
+        }
+        // Versions are removed only after `oldest` was raised.
+        check_age(&segment, at)?;
+        if let Some(end) = stored_to {
+            pages.split_off(&end);
+        }
+        let next = pages.iter().nth(pages_max).copied().or(stored_to);
+        if let Some(next) = next {
+            pages.split_off(&next);
+        }
+        Ok((pages.into_iter().collect(), next))
+    }
+}
