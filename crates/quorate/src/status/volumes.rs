@@ -207,7 +207,9 @@ pub(super) fn of_clusters(
 fn survey(id: &str, cluster: &Cluster, volume: &Volume, sessions: &Sessions) -> ClusterVolume {
     let reports = reports(&cluster.resource_id, sessions);
     // A writer that was replaced and does not know it yet tells of an older epoch.
-    let writers = reports.iter().filter_map(|(_, report)| report.writer.clone());
+    let writers = reports
+        .iter()
+        .filter_map(|(_, report)| report.writer.clone());
     let log = writers
         .max_by_key(|writer| writer.epoch)
         .map(LogStatus::from);
