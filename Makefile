@@ -11,7 +11,7 @@ BENCH_ARGS :=
 QUORATE_FUZZ_SECONDS ?= 60
 export QUORATE_FUZZ_SECONDS
 
-.PHONY: help up build test install lint unit simulate simulate-volume integration soak growth differential bench bench-dynamodb bench-elasticache flame clean
+.PHONY: help up build test install lint unit simulate simulate-volume integration soak soak-aurora growth differential bench bench-dynamodb bench-elasticache bench-aurora flame clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ integration: build $(VENV)/ready ## The real program, driven from outside (PYTES
 soak: ## Kill all nodes at random moments, twenty times: nothing acknowledged is lost.
 	QUORATE_SOAK_ROUNDS=20 $(MAKE) integration PYTEST_ARGS="-k all_nodes_killed_at_random_moments"
 
+soak-aurora: ## Kill all nodes at random moments and start any four of six, twenty times (ROUNDS=20).
+	QUORATE_AURORA_ROUNDS=$(or $(ROUNDS),20) $(MAKE) integration PYTEST_ARGS="-s -k any_four_nodes_bring_everything_back"
+
 growth: ## Let a table grow to a million items under load while it splits: nothing is lost or repeated.
 	QUORATE_GROWTH_ITEMS=1000000 $(MAKE) integration PYTEST_ARGS="-s -k table_grows_while_it_splits"
 
@@ -92,6 +95,10 @@ bench-dynamodb: install $(VENV)/ready ## DynamoDB's figures (BENCH_ARGS="--dynox
 bench-elasticache: install $(VENV)/ready ## ElastiCache's figures (BENCH_ARGS="--only failover --failovers 3").
 	cargo build --release --package quorate
 	$(PYTHON) bench/elasticache.py --quorate $(TARGET)/release/quorate $(BENCH_ARGS)
+
+bench-aurora: install $(VENV)/ready ## Aurora's figures (BENCH_ARGS="--only failover --failovers 3").
+	cargo build --release --package quorate
+	$(PYTHON) bench/aurora.py --quorate $(TARGET)/release/quorate $(BENCH_ARGS)
 
 flame: install $(VENV)/ready ## A flame graph of one DynamoDB operation, into docs (BENCH_ARGS="--op put").
 	cargo build --release --package quorate --bin quorate --example dynamodb_load

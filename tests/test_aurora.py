@@ -33,8 +33,7 @@ def books(clusters):
 @pytest.fixture
 def ledger(clusters, books, whole):
     """Writers at the cluster endpoint, once there is a reader to take over."""
-    for instance in (f"{NAME}-1", f"{NAME}-2"):
-        clusters.wait_instance(instance)
+    clusters.wait_running(NAME)
     reader = clusters.of_instance(clusters.readers(NAME)[0])
     reader.wait("select status from pg_stat_wal_receiver", "streaming", within=60)
     with Ledger(books) as ledger:
@@ -121,6 +120,7 @@ def test_all_nodes_killed_at_once_keep_every_row(region, clusters, books, ledger
     ledger.wait_for_more(20)
     for row in region.zones():
         processes.send(row["pid"], signal.SIGKILL)
+    until(lambda: all(row["state"] == "down" for row in region.zones()), 30, "every zone is down")
     for row in region.zones():
         region.zone("start", row["zone"])
     ledger.wait_for_more(20)

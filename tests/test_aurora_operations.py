@@ -45,21 +45,11 @@ def health(segments):
     return zones
 
 
-def settled(region):
-    """The status, once both members run as they should."""
-
-    def both():
-        status = region.status()
-        return status if [row["in_sync"] for row in status["resources"]] == [True, True] else None
-
-    return until(both, 90, "writer and reader run")
-
-
 def metrics(region):
-    """The figures of the metrics page, by name and labels."""
+    """The figures of the metrics page that tell of clusters and members, by name and labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{region.api_port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    figures = (line.rpartition(" ") for line in lines if line.startswith("quorate_aurora"))
+    figures = (line.rpartition(" ") for line in lines if line.startswith(("quorate_aurora", "quorate_member")))
     return {name: int(value) for name, _, value in figures}
 
 
@@ -121,7 +111,7 @@ def test_the_list_and_the_tables_name_the_cluster(region, shelf):
 
 
 def test_status_shows_the_cluster_and_who_writes(region, clusters, shelf):
-    status = settled(region)
+    status = clusters.wait_running(NAME)
     (cluster,) = status["clusters"]
     writer = clusters.writer(NAME)
     assert (cluster["id"], cluster["writer"], cluster["serving"]) == (NAME, writer, True)
@@ -193,6 +183,7 @@ def test_a_killed_zone_is_away_and_the_metrics_say_so(region, clusters, shelf, w
     lags = [name for name in page if name.startswith("quorate_aurora_segment_lag_records{")]
     assert len(lags) == 4
     assert not any(idle in name for name in lags)
+    assert any(name.startswith("quorate_member_lag_milliseconds{") and 'role="reader"' in name for name in page)
     region.zone("start", idle)
     every = {zone: ["sound", "sound"] for zone in expected}
     until(lambda: health(show(region)[1]) == every, 60, "all six are sound again")
@@ -222,7 +213,7 @@ def test_only_superusers_of_rds_inject_crashes(shelf):
 
 @pytest.mark.parametrize("fault", ["instance", "dispatcher", "node"])
 def test_an_injected_crash_is_followed_by_the_reader_and_loses_nothing(region, clusters, shelf, fault):
-    settled(region)
+    clusters.wait_running(NAME)
     writer = clusters.writer(NAME)
     (other,) = clusters.readers(NAME)
     (engine,) = faults.engines(region, clusters.zone(writer))
@@ -240,7 +231,7 @@ def test_an_injected_crash_is_followed_by_the_reader_and_loses_nothing(region, c
 
 
 def test_a_reader_can_be_crashed_too(region, clusters, shelf):
-    settled(region)
+    clusters.wait_running(NAME)
     (reader,) = clusters.readers(NAME)
     (engine,) = faults.engines(region, clusters.zone(reader))
     with pytest.raises(psycopg.OperationalError):

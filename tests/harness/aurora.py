@@ -70,6 +70,21 @@ class Clusters:
 
         return until(there, within, f"{instance} is {status}", pause=0.1)
 
+    def wait_running(self, cluster, within=AVAILABLE_S):
+        """Until every member runs as it should, so that a reader can take over; returns the region's status.
+
+        An instance that begins anew after a failover is `available` all the while.
+        """
+
+        def all_run():
+            status = self.region.status()
+            (found,) = (row for row in status["clusters"] if row["id"] == cluster)
+            members = {found["writer"], *found["readers"]}
+            rows = [row for row in status["resources"] if row["id"] in members]
+            return status if rows and all(row["in_sync"] for row in rows) else None
+
+        return until(all_run, within, f"{cluster}: every member runs")
+
     def writer(self, cluster):
         """The writer's identifier."""
         members = self.describe(cluster)["DBClusterMembers"]

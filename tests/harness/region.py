@@ -207,14 +207,6 @@ class Region:
             barred.rename(self.node_folder(node) / "identity")
             self.start_node(node)
 
-    def node_log(self, node):
-        return (self.node_folder(node) / "node.log").read_text(errors="replace")
-
-    def decided(self, words):
-        """What any leader of the catalog has decided so far, in sentences with these words, oldest first."""
-        lines = [line for row in self.zones() for line in self.node_log(row["node"]).splitlines()]
-        return sorted(line for line in lines if "decided" in line and words in line)
-
     # What to show when a test fails.
 
     def log_tail(self, lines=40):

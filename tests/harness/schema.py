@@ -147,8 +147,9 @@ def run_program(name, *arguments, environment, check=True, within=_PROGRAM_S):
 
 def dump(database, path, *options):
     """pg_dump into a file; its text, where it is one, without the lines that are never twice the same."""
-    # rds_tools comes with every instance, as on AWS, and belongs to none of its users.
-    command = ["--blobs", "--exclude-schema=rds_tools", f"--file={path}", *options]
+    # rds_tools comes with every instance, as on AWS, and so does what is forbidden in pg_catalog.
+    without = ["--exclude-schema=rds_tools", "--exclude-schema=pg_catalog"]
+    command = ["--blobs", *without, f"--file={path}", *options]
     run_program("pg_dump", *command, environment=client_environment(database))
     if options:
         return None

@@ -48,7 +48,7 @@ const LOG_FAMILIES: [(&str, &str, &str, Pick); 6] = [
     ),
     (
         "aurora_volume_sent_bytes_total",
-        "The same bytes, counted for each copy that they were sent to.",
+        "The same bytes, counted for each copy whose node took them.",
         "counter",
         |log| log.sent_bytes,
     ),

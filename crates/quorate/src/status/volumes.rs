@@ -44,7 +44,7 @@ pub(crate) struct LogStatus {
     pub(crate) last: Lsn,
     /// Bytes that records carried since the volume was opened, each counted once.
     pub(crate) payload_bytes: u64,
-    /// The same, counted for each copy that they were sent to.
+    /// The same, counted for each copy whose node took them.
     pub(crate) sent_bytes: u64,
     /// When that was so, in milliseconds from the opening.
     pub(crate) at_ms: u64,

@@ -22,7 +22,7 @@ pub struct VolumeStatus {
     pub last: Lsn,
     /// Bytes that the records carried so far, each counted once.
     pub payload_bytes: u64,
-    /// The same, counted for each copy that they were sent to.
+    /// The same, counted for each copy whose node took them.
     pub sent_bytes: u64,
     /// Protection groups that the volume needs.
     pub wanted_groups: u32,

@@ -72,7 +72,7 @@ pub(super) struct Shared {
     /// How many protection groups whoever keeps the catalog is asked for.
     wanted_groups: watch::Sender<u32>,
     ended: watch::Sender<bool>,
-    /// Payload bytes that were sent to nodes, for each copy.
+    /// Payload bytes that nodes took, for each copy.
     pub(super) sent_bytes: std::sync::atomic::AtomicU64,
 }
 

@@ -108,7 +108,7 @@ pub struct WriterReport {
     /// Bytes that records carried since the volume was opened, each counted once.
     #[serde(default)]
     pub payload_bytes: u64,
-    /// The same, counted for each copy that they were sent to.
+    /// The same, counted for each copy whose node took them.
     #[serde(default)]
     pub sent_bytes: u64,
     /// When all this was so, in milliseconds from the start of the writer's mount: what two reports differ in was done in

@@ -1,0 +1,319 @@
+"""Aurora's figures of docs/benchmarks.md: a cluster beside a synchronous pair of the same region, in turns, in one run.
+
+    python bench/aurora.py --quorate target/release/quorate [--seconds 5] [--rounds 3] [--failovers 3]
+        [--only throughput|latency|bytes|lag|reader|failover] [--faults kill-engine kill-zone pause-zone]
+
+Prints Markdown. Needs pgbench, boto3 and psycopg (the tests' virtual environment has the latter two). The region and the
+ledger are those of the tests.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from bench import pgbench, print_machine, tps
+
+FAULTS = ("kill-engine", "kill-zone", "pause-zone")
+PARTS = ("throughput", "latency", "bytes", "lag", "reader", "failover")
+CLIENTS = (1, 8, 32)
+LATENCY_CLIENTS = 8
+SCALE = 10
+LAG_ROWS_PER_S = 1_000
+# Rows of one statement each; more statements a second than this say nothing about lag and much about the client.
+LAG_STATEMENTS_PER_S = 50
+SIZES_MB = (20, 300)
+SETTLE_S = 120
+NAME, PAIR, BIG = "bench", "pair", "sized"
+
+
+def main():
+    args = parse_arguments()
+    os.environ["QUORATE_BIN"] = str(args.quorate)
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from harness.aurora import Clusters, unmount_all
+    from harness.aws import Rds
+    from harness.region import Region
+
+    print_machine()
+    wanted = (args.only,) if args.only else PARTS
+    region = Region()
+    try:
+        region.start()
+        clusters, rds = Clusters(region), Rds(region)
+        if {"throughput", "latency", "bytes"} & set(wanted):
+            beside_a_pair(args, wanted, region, clusters, rds)
+        if "lag" in wanted:
+            lag(args, clusters)
+        if "reader" in wanted:
+            reader(clusters)
+        if "failover" in wanted:
+            failover(args, region, clusters)
+    finally:
+        region.close()
+        unmount_all(region)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quorate", type=Path, required=True, help="the binary, built for release")
+    parser.add_argument("--seconds", type=int, default=5, help="of each run of pgbench, and of each measured lag")
+    parser.add_argument("--rounds", type=int, default=3, help="of each case; the median counts")
+    parser.add_argument("--failovers", type=int, default=3, help="runs of each fault")
+    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS)
+    parser.add_argument("--only", choices=PARTS)
+    args = parser.parse_args()
+    args.quorate = args.quorate.resolve()
+    return args
+
+
+def beside_a_pair(args, wanted, region, clusters, rds):
+    """What is compared with a synchronous pair; both are gone afterwards."""
+    from harness import faults
+    from harness.database import Database
+    from harness.schema import client_environment
+
+    began = time.monotonic()
+    clusters.create(NAME)
+    print(f"\ncreate-db-cluster with one instance to `available`: {time.monotonic() - began:.1f} s")
+    pair = Database(region, rds.create(PAIR, MultiAZ=True))
+    faults.wait_in_sync(region, PAIR)
+    cluster = clusters.database(NAME)
+    targets = client_environment(cluster), client_environment(pair)
+    for database in (cluster, pair):
+        database.serves(SETTLE_S)
+    for target in targets:
+        pgbench(target, ["-i", "-q", "-s", str(SCALE)])
+    if "throughput" in wanted:
+        throughput(args, *targets)
+    if "latency" in wanted:
+        latency(args, region, clusters, *targets)
+    if "bytes" in wanted:
+        bytes_sent(args, region, cluster, pair, *targets)
+    rds.delete(PAIR)
+    clusters.api.delete_db_instance(DBInstanceIdentifier=f"{NAME}-1", SkipFinalSnapshot=True)
+    clusters.api.delete_db_cluster(DBClusterIdentifier=NAME, SkipFinalSnapshot=True)
+
+
+def options(args, clients):
+    return ["-n", "-c", str(clients), "-j", "2", "-T", str(args.seconds), "-M", "prepared"]
+
+
+def throughput(args, of_cluster, of_pair):
+    """pgbench's TPC-B through both endpoints, in turns."""
+    print("\n| TPC-B, clients | cluster, tps | pair, tps | ratio | ms of cluster | ms of pair |\n|---|---|---|---|---|---|")
+    for clients in CLIENTS:
+        ours, theirs = [], []
+        for _ in range(args.rounds):
+            theirs.append(tps(pgbench(of_pair, options(args, clients))))
+            ours.append(tps(pgbench(of_cluster, options(args, clients))))
+        a, b = statistics.median(ours), statistics.median(theirs)
+        print(
+            f"| {clients} | {a:.0f} | {b:.0f} | {a / b:.2f} | {1000 * clients / a:.2f} | {1000 * clients / b:.2f} |",
+            flush=True,
+        )
+
+
+def latency(args, region, clusters, of_cluster, of_pair):
+    """One inserted row a transaction: how long commits take with every segment there, and with a zone paused."""
+    print(f"\n| commits of one row, {LATENCY_CLIENTS} clients | runs | p50, ms | p99, ms |\n|---|---|---|---|")
+    for name, target in (("cluster, six segments", of_cluster), ("pair", of_pair)):
+        print_latency(args, name, target)
+    home = clusters.zone(f"{NAME}-1")
+    # The pair may have its primary there: only the cluster is measured meanwhile.
+    paused = next(row["zone"] for row in region.zones() if row["zone"] != home)
+    region.zone("pause", paused)
+    try:
+        print_latency(args, "cluster, a zone without the writer paused", of_cluster)
+    finally:
+        region.zone("resume", paused)
+    from harness import faults
+
+    faults.wait_in_sync(region, PAIR, within=SETTLE_S)
+
+
+def print_latency(args, name, target):
+    runs = [commit_times(args, target) for _ in range(args.rounds)]
+    p50, p99 = (statistics.median(percentile(times, p) for times in runs) for p in (50, 99))
+    print(f"| {name} | {args.rounds} | {p50:.2f} | {p99:.2f} |", flush=True)
+
+
+def commit_times(args, target):
+    """Milliseconds of each transaction of a run, from pgbench's log."""
+    with tempfile.TemporaryDirectory(prefix="quorate-bench-", dir="/tmp") as folder:
+        script = Path(folder) / "insert.sql"
+        script.write_text("insert into pgbench_history (tid, bid, aid, delta, mtime) values (1, 1, 1, 1, now());\n")
+        log = ["--log", f"--log-prefix={folder}/log", "-f", str(script)]
+        pgbench(target, [*options(args, LATENCY_CLIENTS), *log])
+        lines = [line for path in Path(folder).glob("log.*") for line in path.read_text().splitlines()]
+    return [int(line.split()[2]) / 1000 for line in lines]
+
+
+def percentile(values, p):
+    values = sorted(values)
+    return values[min(len(values) - 1, len(values) * p // 100)]
+
+
+def bytes_sent(args, region, cluster, pair, of_cluster, of_pair):
+    """What a transaction costs on the network: each copy of the cluster's, and the standby's only one."""
+    clients = LATENCY_CLIENTS
+    # The log of the volume carries the engine's files and its write-ahead log; a checkpoint belongs to neither run alone.
+    before = volume_log(region)
+    done = transactions(pgbench(of_cluster, options(args, clients)))
+    cluster.ask("checkpoint")
+    after = settled_log(region, before)
+    payload, sent = (after[key] - before[key] for key in ("payload_bytes", "sent_bytes"))
+    told = "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
+    wal_before = pair.one(told)
+    of_wal = transactions(pgbench(of_pair, options(args, clients)))
+    pair.ask("checkpoint")
+    streamed = pair.one(told) - wal_before
+    print(f"\n| TPC-B, {clients} clients | bytes a transaction and copy | bytes a transaction, all copies |\n|---|---|---|")
+    print(f"| cluster, six copies | {payload / done:.0f} | {sent / done:.0f} |")
+    print(f"| pair, log streamed to one standby | {streamed / of_wal:.0f} | {streamed / of_wal:.0f} |", flush=True)
+
+
+def volume_log(region):
+    return region.json("volume", "show", NAME)["log"]
+
+
+def settled_log(region, before):
+    """The writer's figures, once a report tells of everything that was written."""
+    from harness.poll import until
+
+    def settled():
+        log = volume_log(region)
+        is_newer = log["at_ms"] > before["at_ms"] and log["last"] > before["last"]
+        return log if is_newer and log["vdl"] == log["last"] and volume_log(region)["last"] == log["last"] else None
+
+    return until(settled, SETTLE_S, "the writer's report is complete")
+
+
+def transactions(output):
+    line = next(l for l in output.splitlines() if "transactions actually processed" in l)
+    return int(line.partition(":")[2].split("/")[0])
+
+
+def lag(args, clusters):
+    """How late a row is seen at the reader: rows carry the clock of the writer's client, which is the reader's too."""
+    clusters.create("lag", members=2)
+    writer, reads = clusters.database("lag"), clusters.database("lag", reader=True)
+    writer.ask("create table ticks (n bigint primary key, at double precision not null)")
+    reads.wait("select count(*) from ticks", 0, within=60)
+    stop, each = threading.Event(), LAG_ROWS_PER_S // LAG_STATEMENTS_PER_S
+    written = [0]
+    seconds = max(args.seconds, 3) * args.rounds
+
+    def write():
+        with writer.connect() as connection:
+            due = time.monotonic()
+            while not stop.is_set():
+                first = written[0] + 1
+                connection.execute(
+                    "insert into ticks select n, %s from generate_series(%s::bigint, %s::bigint) n",
+                    (time.time(), first, first + each - 1),
+                )
+                written[0] += each
+                due += 1 / LAG_STATEMENTS_PER_S
+                stop.wait(max(0.0, due - time.monotonic()))
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    late, last = [], 0
+    with reads.connect() as connection:
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            rows = connection.execute("select n, at from ticks where n > %s order by n", (last,)).fetchall()
+            now = time.time()
+            if rows:
+                last = rows[-1][0]
+                late.extend(1000 * (now - at) for n, at in rows if n % each == 0)
+    took = time.monotonic() - began
+    stop.set()
+    thread.join()
+    print("\n| rows written a second | rows seen | lag p50, ms | lag p99, ms |\n|---|---|---|---|")
+    print(f"| {written[0] / took:.0f} | {last} | {percentile(late, 50):.1f} | {percentile(late, 99):.1f} |", flush=True)
+    for number in (2, 1):
+        clusters.api.delete_db_instance(DBInstanceIdentifier=f"lag-{number}", SkipFinalSnapshot=True)
+    clusters.api.delete_db_cluster(DBClusterIdentifier="lag", SkipFinalSnapshot=True)
+
+
+def reader(clusters):
+    """How long a reader takes from the call to `available` and its first query: its data are not copied."""
+    clusters.create(BIG)
+    database = clusters.database(BIG)
+    database.ask("create table filled (n bigint, body text); alter table filled alter body set storage external")
+    print("\n| data, MB | create-db-instance of a reader to its first answer, s |\n|---|---|")
+    for number, size in enumerate(SIZES_MB, start=2):
+        fill(database, size)
+        instance = f"{BIG}-{number}"
+        began = time.monotonic()
+        clusters.add(BIG, instance)
+        rows = database.one("select count(*) from filled")
+        clusters.of_instance(instance).wait("select count(*) from filled", rows)
+        took = time.monotonic() - began
+        held = database.one("select sum(pg_database_size(oid))::bigint from pg_database") / 1e6
+        print(f"| {held:.0f} | {took:.1f} |", flush=True)
+        clusters.api.delete_db_instance(DBInstanceIdentifier=instance, SkipFinalSnapshot=True)
+    clusters.api.delete_db_instance(DBInstanceIdentifier=f"{BIG}-1", SkipFinalSnapshot=True)
+    clusters.api.delete_db_cluster(DBClusterIdentifier=BIG, SkipFinalSnapshot=True)
+
+
+def fill(database, megabytes):
+    """Rows of 8 kB, which cannot be packed, until the database is so large."""
+    while database.one("select pg_database_size(current_database())") < megabytes * 1e6:
+        database.ask(
+            "insert into filled select n, (select string_agg(md5(n::text || k), '') from generate_series(1, 250) k)"
+            " from generate_series(1, 500) n"
+        )
+
+
+def failover(args, region, clusters):
+    """The longest time without an acknowledged row of three writers, from the fault on; and what was lost of them."""
+    clusters.create(NAME, members=2)
+    print("\n| fault | runs | p50, s | worst, s | acknowledged | lost |\n|---|---|---|---|---|---|")
+    for fault in args.faults:
+        times, acknowledged, lost = [], 0, 0
+        for _ in range(args.failovers):
+            silence, verdict = one_failover(region, clusters, fault)
+            times.append(silence)
+            acknowledged += verdict.acknowledged
+            lost += len(verdict.lost)
+        print(
+            f"| {fault} | {args.failovers} | {statistics.median(times):.2f} | {max(times):.2f} | {acknowledged} | {lost} |",
+            flush=True,
+        )
+
+
+def one_failover(region, clusters, fault):
+    from harness import faults
+    from harness.ledger import Ledger
+
+    for number in (1, 2):
+        clusters.wait_instance(f"{NAME}-{number}", within=SETTLE_S)
+    writer, other = clusters.writer(NAME), clusters.readers(NAME)[0]
+    zone = clusters.zone(writer)
+    with Ledger(clusters.database(NAME)) as ledger:
+        ledger.wait_for_more(100)
+        at = time.monotonic()
+        if fault == "kill-engine":
+            faults.kill_engines(region, zone)
+        else:
+            region.zone(fault.split("-")[0], zone)
+        clusters.wait_writer(NAME, other)
+        ledger.wait_for_more(20)
+        if fault != "kill-engine":
+            region.zone("start" if fault == "kill-zone" else "resume", zone)
+        ledger.wait_for_more(100)
+        verdict = ledger.finish()
+    # An acknowledgement may arrive a moment after the fault that was given before it.
+    moments = [at, *sorted(moment for moment, _ in ledger.times if moment > at)]
+    return max(after - before for before, after in zip(moments, moments[1:])), verdict
+
+
+if __name__ == "__main__":
+    main()
