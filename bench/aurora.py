@@ -59,8 +59,8 @@ def main():
         if "failover" in wanted:
             failover(args, region, clusters)
     finally:
-        region.close()
         unmount_all(region)
+        region.close()
 
 
 def parse_arguments():
