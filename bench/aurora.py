@@ -9,6 +9,7 @@ ledger are those of the tests.
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -22,6 +23,8 @@ FAULTS = ("kill-engine", "kill-zone", "pause-zone")
 PARTS = ("throughput", "latency", "bytes", "lag", "reader", "failover")
 CLIENTS = (1, 8, 32)
 LATENCY_CLIENTS = 8
+# A checkpoint's pages are spread over what was done before it.
+BYTES_S = 10
 SCALE = 10
 LAG_ROWS_PER_S = 1_000
 # Rows of one statement each; more statements a second than this say nothing about lag and much about the client.
@@ -39,6 +42,8 @@ def main():
     from harness.aws import Rds
     from harness.region import Region
 
+    # What was started is ended, however this ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     print_machine()
     wanted = (args.only,) if args.only else PARTS
     region = Region()
@@ -54,8 +59,8 @@ def main():
         if "failover" in wanted:
             failover(args, region, clusters)
     finally:
-        region.close()
         unmount_all(region)
+        region.close()
 
 
 def parse_arguments():
@@ -99,8 +104,9 @@ def beside_a_pair(args, wanted, region, clusters, rds):
     clusters.api.delete_db_cluster(DBClusterIdentifier=NAME, SkipFinalSnapshot=True)
 
 
-def options(args, clients):
-    return ["-n", "-c", str(clients), "-j", "2", "-T", str(args.seconds), "-M", "prepared"]
+def options(args, clients, at_least_s=0):
+    seconds = max(args.seconds, at_least_s)
+    return ["-n", "-c", str(clients), "-j", "2", "-T", str(seconds), "-M", "prepared"]
 
 
 def throughput(args, of_cluster, of_pair):
@@ -161,15 +167,18 @@ def percentile(values, p):
 def bytes_sent(args, region, cluster, pair, of_cluster, of_pair):
     """What a transaction costs on the network: each copy of the cluster's, and the standby's only one."""
     clients = LATENCY_CLIENTS
-    # The log of the volume carries the engine's files and its write-ahead log; a checkpoint belongs to neither run alone.
-    before = volume_log(region)
-    done = transactions(pgbench(of_cluster, options(args, clients)))
+    # The volume's log carries the engine's files besides its write-ahead log. Each run begins right after a checkpoint and
+    # ends with one: the pair's log then has its whole pages in it, as it has with every checkpoint.
+    for database in (cluster, pair):
+        database.ask("checkpoint")
+    before = settled_log(region)
+    done = transactions(pgbench(of_cluster, options(args, clients, BYTES_S)))
     cluster.ask("checkpoint")
-    after = settled_log(region, before)
+    after = settled_log(region)
     payload, sent = (after[key] - before[key] for key in ("payload_bytes", "sent_bytes"))
     told = "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
     wal_before = pair.one(told)
-    of_wal = transactions(pgbench(of_pair, options(args, clients)))
+    of_wal = transactions(pgbench(of_pair, options(args, clients, BYTES_S)))
     pair.ask("checkpoint")
     streamed = pair.one(told) - wal_before
     print(f"\n| TPC-B, {clients} clients | bytes a transaction and copy | bytes a transaction, all copies |\n|---|---|---|")
@@ -181,16 +190,19 @@ def volume_log(region):
     return region.json("volume", "show", NAME)["log"]
 
 
-def settled_log(region, before):
-    """The writer's figures, once a report tells of everything that was written."""
+def settled_log(region):
+    """The writer's figures, once two reports tell the same: everything that was written is in them."""
     from harness.poll import until
+
+    seen = [volume_log(region)]
 
     def settled():
         log = volume_log(region)
-        is_newer = log["at_ms"] > before["at_ms"] and log["last"] > before["last"]
-        return log if is_newer and log["vdl"] == log["last"] and volume_log(region)["last"] == log["last"] else None
+        if log["at_ms"] > seen[-1]["at_ms"]:
+            seen.append(log)
+        return seen[-1] if len(seen) > 1 and seen[-1]["last"] == seen[-2]["last"] == seen[-1]["vdl"] else None
 
-    return until(settled, SETTLE_S, "the writer's report is complete")
+    return until(settled, SETTLE_S, "the writer has nothing more to tell", pause=0.3)
 
 
 def transactions(output):
