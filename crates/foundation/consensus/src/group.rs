@@ -96,7 +96,7 @@ impl Group {
             ..Config::default()
         };
         let config = config.validate().map_err(|e| unavailable(&e))?;
-        let store = LogStore::open(folder).map_err(|e| unavailable(&e))?;
+        let store = LogStore::open(own, folder).map_err(|e| unavailable(&e))?;
         let applied = Applied::open(machine, store.clone()).map_err(|e| unavailable(&e))?;
         let raft = Raft::new(own, Arc::new(config), Network { caller }, store, applied)
             .await

@@ -29,6 +29,7 @@ const SNAPSHOT: &str = "snapshot";
 /// The store of one voter. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct LogStore {
+    own: VoterId,
     db: Database,
     log: Keyspace,
     meta: Keyspace,
@@ -36,7 +37,8 @@ pub(crate) struct LogStore {
 }
 
 impl LogStore {
-    pub(crate) fn open(folder: &Path) -> fjall::Result<LogStore> {
+    /// Opens the log of the voter `own`.
+    pub(crate) fn open(own: VoterId, folder: &Path) -> fjall::Result<LogStore> {
         let db = Database::builder(folder).open()?;
         let log = db.keyspace("log", KeyspaceCreateOptions::default)?;
         let meta = db.keyspace("meta", KeyspaceCreateOptions::default)?;
@@ -47,6 +49,7 @@ impl LogStore {
             .spawn(move || sync_appends(&synced, &waiting))
             .map_err(fjall::Error::Io)?;
         Ok(LogStore {
+            own,
             db,
             log,
             meta,
@@ -155,8 +158,14 @@ impl RaftLogStorage<Types> for LogStore {
         blocking(move || store.put_meta(VOTE, &vote, ErrorSubject::Vote)).await
     }
 
+    /// A voter that led when it ended does not lead after a start: it has forgotten how far the group had got, and would
+    /// confirm reads of a state that is long gone. It stands as a candidate that nobody answered, and has to ask again.
     async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
-        self.get_meta(VOTE)
+        let vote: Option<Vote> = self.get_meta(VOTE)?;
+        Ok(vote.map(|mut vote| {
+            vote.committed &= vote.leader_id.node_id != self.own;
+            vote
+        }))
     }
 
     async fn append<I>(
@@ -251,5 +260,35 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     match bytes.split_first() {
         Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
         other => Err(DecodeError::Format(other.map(|(first, _)| *first))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that goes when the test ends.
+    struct Folder(std::path::PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_voter_that_led_does_not_lead_after_a_start() {
+        let name = format!("quorate-log-{}", std::process::id());
+        let folder = Folder(std::env::temp_dir().join(name));
+        let mut store = LogStore::open(7, &folder.0).unwrap();
+        for (leader, still) in [(7, false), (8, true)] {
+            store
+                .save_vote(&Vote::new_committed(3, leader))
+                .await
+                .unwrap();
+            let vote = store.read_vote().await.unwrap().unwrap();
+            assert_eq!(vote.leader_id.node_id, leader);
+            assert_eq!(vote.committed, still);
+        }
     }
 }

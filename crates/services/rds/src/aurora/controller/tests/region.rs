@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_base::{Epoch, NodeId, UnixMillis};
 use quorate_control::{Catalog, Endpoint, Session, Sessions, Stored, Txn};
-use quorate_volume::protocol::{GroupIndex, Lsn};
+use quorate_volume::protocol::{GroupIndex, Lsn, VolumeEpoch};
 
 use crate::aurora::AuroraConfig;
 use crate::aurora::controller::{plan_cluster, plan_snapshot, plan_volume};
 use crate::aurora::fixture;
 use crate::aurora::model::{
-    AuroraEngineState, AuroraMemberReport, Cluster, ClusterMember, ClusterStatus, MemberDesired,
-    SegmentHealth, SegmentReport, Volume, VolumeReport,
+    AuroraEngineState, AuroraMemberReport, Cluster, ClusterMember, ClusterStatus, Group,
+    MemberDesired, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
 };
 use crate::aurora::records::{self, At};
 use crate::controller::{ControllerConfig, World};
@@ -139,7 +139,7 @@ impl Region {
                 }
             }
             if let Some(volume) = volume {
-                let report = self.volume_report(volume, &node);
+                let report = self.volume_report(cluster, volume, &node);
                 let key = VolumeReport::key(&cluster.resource_id);
                 observed.insert(key, serde_json::to_vec(&report).unwrap());
             }
@@ -167,8 +167,11 @@ impl Region {
         }
     }
 
-    fn volume_report(&self, volume: &Volume, node: &NodeId) -> VolumeReport {
+    fn volume_report(&self, cluster: &Cluster, volume: &Volume, node: &NodeId) -> VolumeReport {
         let mut report = VolumeReport::default();
+        if node.as_str().ends_with("b-1") {
+            report.writer = Some(self.writer_report(cluster, volume));
+        }
         for (index, group) in (0..).zip(&volume.groups) {
             let here = group.segments().into_iter().filter(|p| p.node == *node);
             report.segments.extend(here.map(|place| SegmentReport {
@@ -185,6 +188,29 @@ impl Region {
             }));
         }
         report
+    }
+
+    /// The writer counts by the present membership, and every incoming copy is filled that is not said to be filling.
+    fn writer_report(&self, cluster: &Cluster, volume: &Volume) -> WriterReport {
+        let is_filled = |group: &Group| {
+            let incoming = group.replacement().map(|(incoming, _)| incoming.copy);
+            incoming.is_some_and(|copy| !self.filling.contains(&copy))
+        };
+        let filled = (0..)
+            .zip(&volume.groups)
+            .filter(|(_, group)| is_filled(group));
+        WriterReport {
+            epoch: VolumeEpoch(cluster.epoch.0),
+            vcl: Lsn(1),
+            vdl: Lsn(1),
+            filled: filled
+                .map(|(index, group)| (GroupIndex(index), group.epoch))
+                .collect(),
+            last: Lsn(1),
+            payload_bytes: 0,
+            sent_bytes: 0,
+            at_ms: 0,
+        }
     }
 
     /// Makes the next change that is due to the cluster or its volume, and says what it was.
