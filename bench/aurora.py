@@ -38,7 +38,7 @@ def main():
     args = parse_arguments()
     os.environ["QUORATE_BIN"] = str(args.quorate)
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-    from harness.aurora import Clusters, unmount_all
+    from harness.aurora import Clusters
     from harness.aws import Rds
     from harness.region import Region
 
@@ -59,7 +59,6 @@ def main():
         if "failover" in wanted:
             failover(args, region, clusters)
     finally:
-        unmount_all(region)
         region.close()
 
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from harness import faults, processes
-from harness.aurora import Clusters, check_pages, unmount_all
+from harness.aurora import Clusters, check_pages
 from harness.ledger import Ledger
 from harness.poll import until
 
@@ -19,8 +19,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this ma
 
 @pytest.fixture(scope="module")
 def clusters(region):
-    yield Clusters(region)
-    unmount_all(region)
+    return Clusters(region)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import urllib.request
 import psycopg
 import pytest
 from harness import faults, processes
-from harness.aurora import Clusters, unmount_all
+from harness.aurora import Clusters
 from harness.aws import MASTER
 from harness.ledger import Ledger
 from harness.poll import until
@@ -19,8 +19,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this ma
 
 @pytest.fixture(scope="module")
 def clusters(region):
-    yield Clusters(region)
-    unmount_all(region)
+    return Clusters(region)
 
 
 @pytest.fixture(scope="module")
@@ -247,8 +246,7 @@ def wide(make_region):
     """A region whose zones have three nodes each: one more than a protection group needs."""
     region = make_region(nodes_per_zone=3, aurora_replace_after_ms=3_000)
     region.start()
-    yield region
-    unmount_all(region)
+    return region
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import time
 import psycopg
 import pytest
 from harness import processes
-from harness.aurora import Clusters, check_pages, unmount_all
+from harness.aurora import Clusters, check_pages
 from harness.aws import Rds
 from harness.churn import Churn
 from harness.database import Database
@@ -46,8 +46,7 @@ def region(make_region):
 
 @pytest.fixture(scope="module")
 def clusters(region):
-    yield Clusters(region)
-    unmount_all(region)
+    return Clusters(region)
 
 
 @pytest.fixture(scope="module")
@@ -278,8 +277,7 @@ def test_a_schema_with_everything_goes_from_an_instance_into_a_cluster_and_back(
 def wide(make_region):
     region = make_region(nodes_per_zone=3, aurora_group_bytes=GROUP_BYTES, aurora_replace_after_ms=REPLACE_AFTER_MS)
     region.start()
-    yield region
-    unmount_all(region)
+    return region
 
 
 @pytest.fixture(scope="module")

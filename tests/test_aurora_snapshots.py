@@ -9,7 +9,7 @@ import signal
 
 import pytest
 from harness import processes
-from harness.aurora import Clusters, unmount_all
+from harness.aurora import Clusters
 from harness.aws import error_of
 from harness.ledger import Ledger
 from harness.poll import until
@@ -22,8 +22,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this ma
 
 @pytest.fixture(scope="module")
 def clusters(region):
-    yield Clusters(region)
-    unmount_all(region)
+    return Clusters(region)
 
 
 @pytest.fixture(scope="module")

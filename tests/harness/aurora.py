@@ -156,16 +156,3 @@ def check_pages(database):
     account = ["setpriv", "--reuid", "quorate", "--regid", "quorate", "--clear-groups"] if faults.is_root() else []
     found = subprocess.run([*account, *command], capture_output=True, text=True, cwd="/", check=False)
     assert found.returncode == 0, f"{found.stdout}{found.stderr}"
-
-
-def mounts(region):
-    """What of a region's folder is mounted at the moment."""
-    with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        places = [line.split()[4] for line in file]
-    return [place for place in places if place.startswith(str(region.folder))]
-
-
-def unmount_all(region):
-    """Takes away what processes left mounted that were killed."""
-    for place in reversed(mounts(region)):
-        subprocess.run(["umount", "--lazy", place], check=False)

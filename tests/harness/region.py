@@ -129,8 +129,17 @@ class Region:
         processes.kill_all(self.folder)
         if self.process is not None:
             self.process.wait()
+        # After the processes: those that work in a mount are found by its place.
+        for place in reversed(self.mounts()):
+            subprocess.run(["umount", "--lazy", place], check=False)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def mounts(self):
+        """What below the folder is mounted at the moment."""
+        with open("/proc/self/mountinfo", encoding="utf-8") as file:
+            places = [line.split()[4] for line in file]
+        return [place for place in places if place.startswith(f"{self.folder}/")]
 
     # Commands.
 
