@@ -21,6 +21,8 @@ use crate::aurora::records;
 
 /// How long an engine may take to stop in order.
 const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+/// Pause before the next mount after one that ended by itself.
+const REST: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// A mount, and what it was made for.
 pub(super) struct Mount {
@@ -46,6 +48,8 @@ pub(super) struct Member {
     pub(super) silent_since: Option<Instant>,
     /// What a writer saw of its volume's log.
     pub(super) storage: StorageWatch,
+    /// No mount is tried before, as the last one ended by itself.
+    rest_until: Option<Instant>,
     report: AuroraMemberReport,
 }
 
@@ -65,6 +69,7 @@ impl Member {
             gave_up,
             bootstrapped: false,
             silent_since: None,
+            rest_until: None,
             storage: StorageWatch::default(),
             report: AuroraMemberReport {
                 engine: AuroraEngineState::Down,
@@ -185,6 +190,9 @@ impl Member {
             engine.server.kill().await;
             self.drop_engine();
         }
+        if self.mount.is_some() && !serves_files {
+            self.rest_until = Some(Instant::now() + REST);
+        }
         self.host.mounts().remove(&self.resource_id);
         if let Some(mount) = self.mount.take() {
             mount.process.end().await;
@@ -192,6 +200,11 @@ impl Member {
         self.crashed = false;
         self.bootstrapped = false;
         self.silent_since = None;
+    }
+
+    /// Whether a mount has just ended by itself: the next one would, too.
+    pub(super) fn rests(&self) -> bool {
+        self.rest_until.is_some_and(|until| until > Instant::now())
     }
 
     /// Sends what is seen of the member with the next renewal; at once when it cannot wait.

@@ -51,8 +51,7 @@ impl MountProcess {
     /// Starts a process that mounts what `spec` says; its log goes to `log`.
     pub(super) async fn start(spec: &MountSpec, log: &Path) -> Result<MountProcess, EngineError> {
         let failed = || EngineError::io(format!("mount {}", spec.mountpoint.display()));
-        // A mount whose process was killed stays until somebody takes it away.
-        let _ = umount2(&spec.mountpoint, MntFlags::MNT_DETACH);
+        take_away(&spec.mountpoint);
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -107,9 +106,13 @@ impl MountProcess {
         {
             tracing::error!(error = %e, "a mount process does not end");
         }
-        // Nothing to take away, most likely.
-        let _ = umount2(&self.mountpoint, MntFlags::MNT_DETACH);
+        take_away(&self.mountpoint);
     }
+}
+
+/// Takes away what is mounted there. A mount whose process was killed stays until somebody does; most often there is none.
+pub(super) fn take_away(mountpoint: &Path) {
+    let _ = umount2(mountpoint, MntFlags::MNT_DETACH);
 }
 
 async fn write_line<T: serde::Serialize>(stdin: &mut ChildStdin, line: &T) -> std::io::Result<()> {

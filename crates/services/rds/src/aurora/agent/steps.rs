@@ -17,7 +17,7 @@ use crate::aurora::agent::host::MountHandle;
 use crate::aurora::agent::layout::layout_of;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::{Member, Mount};
-use crate::aurora::agent::mount::MountProcess;
+use crate::aurora::agent::mount::{MountProcess, take_away};
 use crate::aurora::agent::opened;
 use crate::aurora::decide::member::MemberStep;
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport, Cluster};
@@ -47,6 +47,10 @@ impl Member {
             MemberStep::LetGo => return self.let_go(look).await,
             MemberStep::GiveUp => self.give_up(look).await,
             MemberStep::MountWriter => self.mount_writer(look).await?,
+            MemberStep::MountReader if self.rests() => {
+                self.tell_waiting(look, "the last mount ended at once");
+                return Ok(Progress::Waiting);
+            }
             MemberStep::MountReader => self.mount_reader(look).await?,
             MemberStep::Initialize => self.initialize(look).await?,
             MemberStep::StartWriter => self.start_writer(look).await?,
@@ -91,6 +95,8 @@ impl Member {
 
     async fn remove(&mut self) -> Result<(), StepError> {
         self.end_all(StopMode::Immediate).await;
+        // An earlier life of this node may have left one.
+        take_away(&self.paths.data());
         self.paths.remove_all()?;
         let key = AuroraMemberReport::key(&self.resource_id);
         self.host.base.lease.observe(&key, None);
