@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::protocol::{Lsn, PageId};
 
-/// Pages that are looked at for room with each write: making room is spread over writes.
+/// Pages that are looked at for room beside two for each page too many: what is pinned makes making room slower, not longer.
 const LOOKS_MAX: usize = 64;
 
 struct Cached {
@@ -75,7 +75,8 @@ impl PageCache {
 
     /// Lets pages go until there is room, as far as VDL allows.
     pub(super) fn trim(&mut self, vdl: Lsn) {
-        let mut looks = LOOKS_MAX;
+        let excess = self.pages.len().saturating_sub(self.pages_max);
+        let mut looks = LOOKS_MAX + 2 * excess;
         while self.pages.len() > self.pages_max && looks > 0 {
             looks -= 1;
             let Some(page) = self.clock.pop_front() else {
@@ -113,6 +114,17 @@ mod tests {
         cache.fetched(PageId(4), page(4), Lsn(9));
         cache.trim(Lsn(10));
         assert_eq!(cache.pages.len(), 2);
+    }
+
+    #[test]
+    fn many_pages_that_were_fetched_at_once_go_at_once() {
+        let mut cache = PageCache::new(10);
+        for page in 0..1_000 {
+            cache.fetched(PageId(page), Bytes::from_static(b"x"), Lsn(9));
+        }
+        cache.trim(Lsn(9));
+        assert_eq!(cache.pages.len(), 10);
+        assert_eq!(cache.clock.len(), 10);
     }
 
     #[test]

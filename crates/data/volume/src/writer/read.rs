@@ -67,6 +67,9 @@ impl Volume {
             }
             inner.cache.get(*page).unwrap_or(bytes)
         });
-        Ok(newest.collect())
+        let newest = newest.collect();
+        let vdl = inner.core.vdl();
+        inner.cache.trim(vdl);
+        Ok(newest)
     }
 }
