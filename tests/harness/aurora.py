@@ -111,7 +111,7 @@ class Clusters:
     def node(self, instance):
         """The node that has the instance's mount."""
         resource = self.instance(instance)["DbiResourceId"]
-        place = next(place for place in mounts(self.region) if f"/clusters/{resource}/" in place)
+        place = next(place for place in self.region.mounts() if f"/clusters/{resource}/" in place)
         return next(part for part in Path(place).parts if part.startswith(self.zone(instance)))
 
     def events(self, cluster):
