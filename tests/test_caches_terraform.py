@@ -1,6 +1,7 @@
 """Caches by Terraform: apply, empty plan, change, empty plan, destroy."""
 
 import pytest
+from harness import ports
 from harness.caches import Caches
 from harness.terraform import terraform_in
 
@@ -23,6 +24,7 @@ variable "team" { type = string }
 variable "replicas" { type = number }
 variable "nodes" { type = number }
 variable "events" { type = string }
+variable "port" { type = number }
 
 resource "aws_elasticache_parameter_group" "tuned" {
   name   = "tuned"
@@ -39,6 +41,7 @@ resource "aws_elasticache_replication_group" "orders" {
   engine                     = "redis"
   node_type                  = "cache.t3.micro"
   num_cache_clusters         = var.replicas + 1
+  port                       = var.port
   automatic_failover_enabled = true
   multi_az_enabled           = true
   parameter_group_name       = aws_elasticache_parameter_group.tuned.name
@@ -69,12 +72,14 @@ def test_caches_are_made_changed_and_destroyed(region, terraform):
     caches = Caches(region)
     (terraform.folder / "main.tf").write_text(MAIN)
     terraform("init", "-input=false")
-    first = {"team": "a", "replicas": "1", "nodes": "2", "events": "Ex"}
+    # Not the usual one, which other tests that run at the same time ask for, too.
+    port = str(ports.free_port())
+    first = {"team": "a", "replicas": "1", "nodes": "2", "events": "Ex", "port": port}
     terraform("apply", "-auto-approve", "-input=false", **first)
     terraform("plan", "-detailed-exitcode", "-input=false", **first)
     assert len(caches.group("orders")["MemberClusters"]) == 2
 
-    second = {"team": "b", "replicas": "2", "nodes": "3", "events": "KEA"}
+    second = {"team": "b", "replicas": "2", "nodes": "3", "events": "KEA", "port": port}
     terraform("plan", "-detailed-exitcode", "-input=false", expect=2, **second)
     terraform("apply", "-auto-approve", "-input=false", **second)
     terraform("plan", "-detailed-exitcode", "-input=false", **second)

@@ -96,7 +96,7 @@ def test_keys_can_be_made_listed_and_deleted(region):
     assert error_of(further.describe_db_instances)[0] == "InvalidClientTokenId"
 
 
-@pytest.mark.parametrize("action", ["CreateDBSnapshot", "DescribeDBClusters", "NoSuchThing"])
+@pytest.mark.parametrize("action", ["CreateDBSnapshot", "DescribeDBProxies", "NoSuchThing"])
 def test_actions_that_are_not_offered_are_the_callers_error(region, action):
     answer = raw.post(region, f"Action={action}&Version={raw.VERSION}")
     assert answer.status == 400

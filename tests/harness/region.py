@@ -136,10 +136,11 @@ class Region:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def mounts(self):
-        """What below the folder is mounted at the moment."""
+        """Where volumes are mounted below the folder at the moment."""
         with open("/proc/self/mountinfo", encoding="utf-8") as file:
-            places = [line.split()[4] for line in file]
-        return [place for place in places if place.startswith(f"{self.folder}/")]
+            found = [line.split() for line in file]
+        volumes = [words[4] for words in found if "fuse.quorate" in words]
+        return [place for place in volumes if place.startswith(f"{self.folder}/")]
 
     # Commands.
 
