@@ -21,6 +21,8 @@ use crate::model::{Cache, Order, Shard, SlotRange, Status};
 const PROMOTION_MAX: Duration = Duration::from_secs(6);
 /// How long the record asks for such a change before the primary stays what it is.
 const COORDINATED_MAX_MS: u64 = 20_000;
+/// How often an engine is told to carry a user's failover out: it gives up when its primary is slow to stand still.
+const TEST_FAILOVER_TRIES_MAX: u32 = 5;
 
 /// What a member's driver keeps in mind of the cluster while its engine runs.
 #[derive(Default)]
@@ -29,6 +31,8 @@ pub(crate) struct ClusterNotes {
     known_since: Option<Instant>,
     /// When its engine was last told to lead.
     promoted_at: Option<Instant>,
+    /// How often its engine was told to carry out a user's failover that is not in the record any more.
+    test_failover_tries: Option<u32>,
     /// Whether clients were served by the cluster once.
     formed: bool,
     /// Since when its engine, which has all that its primary had, holds that one for gone.
@@ -67,6 +71,9 @@ impl Member {
         notes.lost_since = lost.then(|| notes.lost_since.unwrap_or_else(Instant::now));
         notes.known_since = knows_all(&record.topology, &nodes)
             .then(|| notes.known_since.unwrap_or_else(Instant::now));
+        if nodes.iter().any(|node| node.myself && node.leads) {
+            notes.test_failover_tries = None;
+        }
         let replica = engine.info.as_ref().and_then(|info| info.replica.as_ref());
         let order = Order::TestFailover(self.id.shard);
         let facts = ClusterFacts {
@@ -79,7 +86,8 @@ impl Member {
             promoting: notes
                 .promoted_at
                 .is_some_and(|at| at.elapsed() < PROMOTION_MAX),
-            test_failover: record.orders.first() == Some(&order),
+            test_failover: notes.test_failover_tries.is_some()
+                || record.orders.first() == Some(&order),
         };
         if let Some(step) = decide_cluster(&facts) {
             self.do_cluster_step(cache, &nodes, step).await?;
@@ -164,15 +172,14 @@ impl Member {
         self.host.change(cache, None, change).await
     }
 
-    /// Has the own engine come to lead. A user's order is carried out by who takes it out of the record; refused, it is
-    /// told in an event.
+    /// Has the own engine come to lead. A user's order is carried out by who takes it out of the record.
     async fn promote(
         &mut self,
         cache: &Stored<Cache>,
         how: Promotion,
         ordered: bool,
     ) -> Result<(), StepError> {
-        if ordered && !self.take_order(cache).await? {
+        if ordered && !self.begins_test_failover(cache).await? {
             return Ok(());
         }
         let Some(Process::Redis(redis)) = self.engine.as_ref().map(|e| &e.process) else {
@@ -182,14 +189,32 @@ impl Member {
         self.cluster.promoted_at = Some(Instant::now());
         match promoted {
             Err(e) if ordered => {
-                let message = format!("Test failover could not be carried out: {e}");
-                let now = UnixMillis::now();
-                let txn = events::tell(Txn::new(), now, &cache.id, &cache.record, &message);
-                self.host.catalog.commit(txn).await?;
+                tracing::info!(cache = %cache.id, error = %e, "a test failover is refused");
                 Ok(())
             }
             other => Ok(other?),
         }
+    }
+
+    /// Whether the engine is to be told to carry out a user's failover. Told often enough, it is over, and an event says so.
+    async fn begins_test_failover(&mut self, cache: &Stored<Cache>) -> Result<bool, StepError> {
+        let tries = self.cluster.test_failover_tries;
+        if tries.is_none() && !self.take_order(cache).await? {
+            return Ok(false);
+        }
+        let tries = tries.unwrap_or(0);
+        if tries < TEST_FAILOVER_TRIES_MAX {
+            self.cluster.test_failover_tries = Some(tries + 1);
+            return Ok(true);
+        }
+        self.cluster.test_failover_tries = None;
+        let message = format!(
+            "Test failover could not be carried out: the replica gave up {TEST_FAILOVER_TRIES_MAX} times"
+        );
+        let now = UnixMillis::now();
+        let txn = events::tell(Txn::new(), now, &cache.id, &cache.record, &message);
+        self.host.catalog.commit(txn).await?;
+        Ok(false)
     }
 
     async fn take_order(&self, cache: &Stored<Cache>) -> Result<bool, CatalogError> {
