@@ -3,6 +3,7 @@
 use quorate_base::is_within_window;
 use quorate_control::{Endpoint, Stored, Txn};
 
+use crate::aurora::model::MemberName;
 use crate::controller::plan::{Plan, change, closed_endpoint, endpoint_id};
 use crate::controller::world::World;
 use crate::model::{Desired, EventCategory, Instance, Order, PendingChanges, Status};
@@ -105,7 +106,11 @@ fn take_all(world: &World, stored: &Stored<Instance>) -> Plan {
         EventCategory::ConfigurationChange,
     )];
     if let Some(new_id) = pending.new_id {
-        return rename(world, stored, record, &new_id);
+        return if world.is_instance_id_taken(&new_id) {
+            keep_name(world, stored, &record, &new_id)
+        } else {
+            rename(world, stored, record, &new_id)
+        };
     }
     let mut plan = change(world, stored, &record, &told, "modification taken on");
     if port_changed {
@@ -127,6 +132,18 @@ fn moved_endpoint(world: &World, stored: &Stored<Instance>, record: &Instance) -
     }
 }
 
+/// Somebody else has taken the name since it was asked for.
+fn keep_name(world: &World, stored: &Stored<Instance>, record: &Instance, new_id: &str) -> Plan {
+    let message = format!("The DB instance keeps its name: {new_id} is in use");
+    let told = [(message.as_str(), EventCategory::Notification)];
+    let mut plan = change(world, stored, record, &told, "not renamed");
+    if record.endpoint_port != stored.record.endpoint_port {
+        let endpoint = moved_endpoint(world, stored, record);
+        plan.txn = plan.txn.put(&endpoint_id(&stored.id), &endpoint);
+    }
+    plan
+}
+
 /// The record goes under another id with everything that names it. Copies on disk lie under the resource id.
 fn rename(world: &World, stored: &Stored<Instance>, mut record: Instance, new_id: &str) -> Plan {
     record.status = Status::Renaming;
@@ -142,6 +159,7 @@ fn rename(world: &World, stored: &Stored<Instance>, mut record: Instance, new_id
     let mut txn = Txn::new()
         .remove(stored)
         .insert(new_id, &record)
+        .require_absent::<MemberName>(new_id)
         .discard::<Endpoint>(&endpoint_id(&stored.id))
         .put(&endpoint_id(new_id), &endpoint)
         .put(&event_id, &event);
@@ -153,5 +171,57 @@ fn rename(world: &World, stored: &Stored<Instance>, mut record: Instance, new_id
     Plan {
         txn,
         what: format!("{}: renamed to {new_id}", stored.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use quorate_control::Sessions;
+
+    use super::*;
+    use crate::api::tests::world::World as Region;
+    use crate::aurora::AuroraConfig;
+    use crate::controller::ControllerConfig;
+    use crate::events::ResourceOwner;
+
+    fn look(region: &Region) -> World {
+        let config = ControllerConfig {
+            owner: ResourceOwner {
+                region: "us-east-1".parse().unwrap(),
+                account: quorate_base::AccountId::default(),
+            },
+            standby_replace_after_ms: 60_000,
+            aurora: AuroraConfig::default(),
+        };
+        let sessions = Sessions {
+            leader: "us-east-1a-1".parse().unwrap(),
+            term: 1,
+            sessions: Vec::new(),
+        };
+        World::look(&region.catalog, sessions, &BTreeMap::new(), &config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_instance_keeps_its_name_when_the_new_one_is_taken() {
+        let region = Region::new().await;
+        for id in ["one", "two"] {
+            region.available(id, "").await;
+        }
+        // Two requests that did not see each other.
+        region
+            .change("one", |instance| {
+                instance.pending.new_id = Some(String::from("two"));
+                instance.pending.apply_now = true;
+            })
+            .await;
+        let world = look(&region);
+        let stored = world.instances.iter().find(|i| i.id == "one").unwrap();
+        let plan = plan_modification(&world, stored).unwrap();
+        assert_eq!(plan.what, "one: not renamed");
+        region.catalog.commit(plan.txn).await.unwrap();
+        assert!(region.instance("one").await.pending.is_empty());
+        region.instance("two").await;
     }
 }

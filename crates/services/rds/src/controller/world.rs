@@ -77,6 +77,13 @@ impl World {
         clusters.find(|cluster| cluster.record.resource_id == resource_id)
     }
 
+    /// Whether a DB instance, of its own or of a cluster, has this identifier.
+    pub(crate) fn is_instance_id_taken(&self, id: &str) -> bool {
+        let mut clusters = self.clusters.iter();
+        self.instances.iter().any(|instance| instance.id == id)
+            || clusters.any(|cluster| cluster.record.members.contains_key(id))
+    }
+
     /// Whether a snapshot is being taken of the cluster with this resource id.
     pub(crate) fn is_snapshotted(&self, resource_id: &str) -> bool {
         let mut snapshots = self.snapshots.iter();

@@ -45,7 +45,7 @@ pub(super) fn rename_member(
             member.status = Status::Available;
         }
     }
-    if is_taken(world, new_id) {
+    if world.is_instance_id_taken(new_id) {
         let message = format!("The DB instance keeps its name: {new_id} is in use");
         let told = [Told::member(id, &message, EventCategory::Notification)];
         return change(world, stored, &record, &told, "not renamed");
@@ -80,11 +80,4 @@ pub(super) fn rename_member(
         txn: tell(world, &stored.id, txn, &told),
         what: format!("cluster {}: {id} renamed to {new_id}", stored.id),
     }
-}
-
-/// Whether a DB instance, of its own or of a cluster, has this identifier.
-fn is_taken(world: &World, id: &str) -> bool {
-    let mut clusters = world.clusters.iter();
-    world.instances.iter().any(|instance| instance.id == id)
-        || clusters.any(|cluster| cluster.record.members.contains_key(id))
 }
