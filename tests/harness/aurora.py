@@ -147,12 +147,28 @@ def programs():
     return sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
 
 
+def ask_as_admin(database, statements):
+    """What psql prints of statements by the administrator, who comes by the engine's own socket."""
+    socket, port = database.one("show unix_socket_directories"), database.one("show port")
+    where = ["--host", socket, "--port", port, "--username", "rdsadmin", "--dbname", "shop"]
+    # Each by itself: some statements run in no transaction.
+    asked = [word for statement in statements.split("; ") for word in ("--command", statement)]
+    command = [programs() / "psql", *where, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", *asked]
+    return run_as_engine([*command, "--set", "ON_ERROR_STOP=1"]).strip()
+
+
 def check_pages(database):
     """Every index agrees with its table, and every page with its checksum."""
     socket = database.one("show unix_socket_directories")
     port = database.one("show port")
     check = [programs() / "pg_amcheck", "--host", socket, "--port", port, "--username", "rdsadmin", "--database", "shop"]
     command = [*check, "--install-missing", "--heapallindexed", "--parent-check", "--no-strict-names"]
+    run_as_engine(command)
+
+
+def run_as_engine(command):
+    """What a program prints that runs under the account of the engines."""
     account = ["setpriv", "--reuid", "quorate", "--regid", "quorate", "--clear-groups"] if faults.is_root() else []
     found = subprocess.run([*account, *command], capture_output=True, text=True, cwd="/", check=False)
     assert found.returncode == 0, f"{found.stdout}{found.stderr}"
+    return found.stdout

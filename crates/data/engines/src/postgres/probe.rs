@@ -90,6 +90,9 @@ pub struct FollowerLag {
     pub seconds: Option<f64>,
     /// Whether it streams at this moment: else the figures stand still while the lag grows.
     pub streaming: bool,
+    /// Whether it has stopped to apply what it receives: on order, or because its upstream was given more of something
+    /// than it has, as of `max_connections`. Then it goes on once it was started with as much.
+    pub paused: bool,
 }
 
 /// Where the server stands.
@@ -236,7 +239,8 @@ pub async fn follower_lag(client: &Client) -> Result<Option<FollowerLag>, Engine
                greatest(w.latest_end_lsn, pg_last_wal_receive_lsn())::text,
                pg_last_wal_replay_lsn()::text,
                extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8,
-               coalesce(w.status = 'streaming', false)
+               coalesce(w.status = 'streaming', false),
+               CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END
           FROM (SELECT 1) one LEFT JOIN pg_stat_wal_receiver w ON true";
     let rows = ask(client, "ask for the lag", QUERY, &[]).await?;
     let row = rows.first().ok_or_else(|| unexpected("no row"))?;
@@ -256,6 +260,7 @@ pub async fn follower_lag(client: &Client) -> Result<Option<FollowerLag>, Engine
         bytes,
         seconds,
         streaming,
+        paused: get::<Option<bool>>(row, 5)?.unwrap_or(false),
     }))
 }
 

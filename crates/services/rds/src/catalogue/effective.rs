@@ -11,6 +11,9 @@ use crate::model::ParameterGroup;
 /// carry it out in the engine's host-based access rules.
 pub const FORCE_SSL: &str = "rds.force_ssl";
 
+/// The parameter that has the log carry what logical decoding needs. Agents give it to the engine under other names.
+pub const LOGICAL_REPLICATION: &str = "rds.logical_replication";
+
 /// The beginning of the names of parameters that RDS has and PostgreSQL does not.
 const RDS_PREFIX: &str = "rds.";
 
@@ -31,7 +34,8 @@ pub enum EffectiveError {
 }
 
 /// The settings to give to the engine: RDS's defaults under what the group sets, formulas worked out, in the
-/// parameters' own units. Holds neither what Quorate owns nor what the engine does not know (`rds.*`).
+/// parameters' own units. Holds neither what Quorate owns nor what the engine does not know (`rds.*`, but for
+/// [`LOGICAL_REPLICATION`]).
 ///
 /// # Errors
 /// `UnknownClass`, or `Formula` for the first parameter without a value.
@@ -48,7 +52,8 @@ pub fn effective_parameters(
         .map(|(name, setting)| (name.as_str(), setting.value.as_str()));
     let mut effective = BTreeMap::new();
     for (name, value) in defaults.chain(set) {
-        if name.starts_with(RDS_PREFIX) || is_owned(name) {
+        let is_foreign = name.starts_with(RDS_PREFIX) && name != LOGICAL_REPLICATION;
+        if is_foreign || is_owned(name) {
             continue;
         }
         let value = evaluate(value, &class).map_err(|why| EffectiveError::Formula {
@@ -97,6 +102,7 @@ mod tests {
             ("work_mem", "{DBInstanceClassMemory/1048576}"),
             ("max_connections", "50"),
             ("rds.force_ssl", "0"),
+            ("rds.logical_replication", "1"),
             ("fsync", "off"),
         ]);
         let effective = effective_parameters("15.18", "db.t3.micro", Some(&group)).unwrap();
@@ -104,6 +110,7 @@ mod tests {
         assert_eq!(effective["max_connections"], "50");
         assert_eq!(effective["shared_buffers"], "32768");
         assert!(!effective.contains_key("rds.force_ssl"));
+        assert_eq!(effective["rds.logical_replication"], "1");
         assert!(!effective.contains_key("fsync"));
         assert!(!force_ssl("15.18", Some(&group)));
         assert!(force_ssl("15.18", None));

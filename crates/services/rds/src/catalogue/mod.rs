@@ -12,7 +12,9 @@ mod versions;
 
 pub use classes::{InstanceClass, all_classes, find_class};
 pub use defaults::{ParameterDefault, find_default, parameter_defaults};
-pub use effective::{EffectiveError, FORCE_SSL, effective_parameters, force_ssl};
+pub use effective::{
+    EffectiveError, FORCE_SSL, LOGICAL_REPLICATION, effective_parameters, force_ssl,
+};
 pub use enum_words::enum_words;
 pub use formula::{FormulaError, evaluate, is_formula};
 pub use owned_parameters::is_owned;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::context::Context;
 use crate::api::engines::{Engines, POSTGRES};
 use crate::api::error::RdsError;
-use crate::catalogue::{FORCE_SSL, enum_words, is_owned};
+use crate::catalogue::{FORCE_SSL, LOGICAL_REPLICATION, enum_words, is_owned};
 use crate::model::{EngineParameters, ParameterContext, ParameterSpec};
 
 /// The words of boolean parameters, as RDS shows them.
@@ -52,11 +52,7 @@ impl FamilySpecs {
             .read::<EngineParameters>(&id)
             .await?
             .ok_or_else(|| RdsError::RegionStarting(context.region.name.clone()))?;
-        let specs = stored
-            .record
-            .parameters
-            .into_iter()
-            .chain([force_ssl_spec()]);
+        let specs = stored.record.parameters.into_iter().chain(rds_specs());
         let specs = specs.map(|spec| (spec.name.to_ascii_lowercase(), spec));
         Ok(FamilySpecs {
             version,
@@ -117,14 +113,20 @@ pub(super) fn is_preload(spec: &ParameterSpec) -> bool {
     PRELOAD_PARAMETERS.contains(&spec.name.as_str())
 }
 
-fn force_ssl_spec() -> ParameterSpec {
-    ParameterSpec {
-        name: FORCE_SSL.to_owned(),
-        context: ParameterContext::Reload,
+/// The parameters that RDS adds to the engine's own.
+fn rds_specs() -> [ParameterSpec; 2] {
+    let boolean = |name: &str, context, default: &str, description: &str| ParameterSpec {
+        name: name.to_owned(),
+        context,
         data_type: String::from("bool"),
         range: None,
         allowed: Vec::new(),
-        default: String::from("1"),
-        description: String::from("Refuses connections that do not use TLS."),
-    }
+        default: default.to_owned(),
+        description: description.to_owned(),
+    };
+    let told = "Refuses connections that do not use TLS.";
+    let force_ssl = boolean(FORCE_SSL, ParameterContext::Reload, "1", told);
+    let told = "Has the log carry what logical decoding needs.";
+    let logical = boolean(LOGICAL_REPLICATION, ParameterContext::Start, "0", told);
+    [force_ssl, logical]
 }
