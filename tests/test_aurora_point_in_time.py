@@ -159,10 +159,10 @@ def test_a_log_that_is_damaged_restores_nothing(region, clusters, books):
     moment = wait_restorable(clusters, now(books))
     resource = clusters.describe(NAME)["DbClusterResourceId"]
     files = (region.data / "archive").rglob(f"cluster-backup/{resource}/log/*/*.log.data/*")
-    newest = max(files, key=lambda path: path.stat().st_mtime)
-    content = bytearray(newest.read_bytes())
+    first = min(files, key=lambda path: path.stat().st_mtime)
+    content = bytearray(first.read_bytes())
     content[len(content) // 2] ^= 1
-    newest.write_bytes(content)
+    first.write_bytes(content)
     restore(clusters, "damaged", moment)
     found = clusters.wait(
         "damaged", lambda found: found["Status"] in ("available", "incompatible-restore"), "the restore ends", 180

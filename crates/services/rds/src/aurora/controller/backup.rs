@@ -176,11 +176,15 @@ fn free_name(world: &World, cluster: &str) -> Option<String> {
 
 /// Whether a restore reads a cluster's automated backups: nothing of them goes meanwhile.
 fn is_restored_from(world: &World, resource_id: &str) -> bool {
+    let is_own = |id: &str| automated(world, resource_id).any(|snapshot| snapshot.id == id);
     world.clusters.iter().any(|other| {
         let is_over = other.record.status == ClusterStatus::IncompatibleRestore
             || other.record.desired == Desired::Deleted;
         let restore = other.record.restore.as_ref().filter(|_| !is_over);
-        restore.and_then(|restore| restore.source_backup()) == Some(resource_id)
+        restore.is_some_and(|restore| {
+            restore.source_backup() == Some(resource_id)
+                || restore.source_snapshot().is_some_and(is_own)
+        })
     })
 }
 

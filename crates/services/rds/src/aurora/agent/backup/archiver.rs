@@ -100,7 +100,8 @@ impl<'a> Archiver<'a> {
         let now = UnixMillis::now();
         let (after, until) = match goes_on {
             Some(end) => end,
-            None => (source.complete().await?.vdl, now),
+            // What was acknowledged by then is not known yet.
+            None => (source.complete().await?.vdl, UnixMillis(0)),
         };
         let header = RedoHeader {
             volume,
@@ -126,10 +127,10 @@ impl<'a> Archiver<'a> {
             held: None,
             failing: None,
         };
-        archiver.hold().await;
         if goes_on.is_none() {
             archiver.begin_chain(now).await?;
         }
+        archiver.hold().await;
         tracing::info!(volume = %resource_id, lsn = %after, goes_on = goes_on.is_some(), "the log is archived");
         Ok(archiver)
     }

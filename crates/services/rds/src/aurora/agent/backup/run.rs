@@ -16,6 +16,7 @@ use crate::aurora::records;
 
 /// Longest time between two looks at the catalog.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+const ENDED: &str = "the archiver ended";
 
 /// Makes this node's attempts, for ever. Attempts that were overruled are ended.
 pub(in crate::aurora::agent) async fn run(host: Arc<AuroraHost>) {
@@ -30,11 +31,19 @@ pub(in crate::aurora::agent) async fn run(host: Arc<AuroraHost>) {
                 for key in wanted {
                     let (resource_id, number) = key.clone();
                     let host = host.clone();
-                    running.entry(key).or_insert_with(|| {
-                        let mut task = JoinSet::new();
-                        task.spawn(attempt(host, resource_id, number));
-                        task
-                    });
+                    match running.get_mut(&key) {
+                        Some(task) => {
+                            // It has ended and the catalog does not say so, as after a panic.
+                            if task.try_join_next().is_some() {
+                                task.spawn(end(host, resource_id, number, ENDED));
+                            }
+                        }
+                        None => {
+                            let mut task = JoinSet::new();
+                            task.spawn(attempt(host, resource_id, number));
+                            running.insert(key, task);
+                        }
+                    }
                 }
             }
             Err(e) => tracing::warn!(error = %e, "logs to archive cannot be looked for"),
@@ -65,19 +74,27 @@ async fn attempt(host: Arc<AuroraHost>, resource_id: String, number: u32) {
     if !taken_on.is_some_and(|attempt| attempt.is_of(run)) {
         return;
     }
-    match archive_log(&host, &resource_id, run).await {
-        Err(TransferError::Overruled) => {
-            tracing::info!(volume = %resource_id, number, "another one archives the log");
-        }
-        Err(e) => {
-            tracing::warn!(volume = %resource_id, number, error = %e, "the log cannot be archived here");
-            let why = e.to_string();
-            let failed =
-                |attempt: &Attempt| records::attempt_failed(attempt, run, &why, UnixMillis::now());
-            host.change_archiver(&resource_id, failed).await;
-        }
+    let error = match archive_log(&host, &resource_id, run).await {
+        Err(error) => error,
         Ok(never) => match never {},
+    };
+    if matches!(error, TransferError::Overruled) {
+        tracing::info!(volume = %resource_id, number, "another one archives the log");
+    } else {
+        tracing::warn!(volume = %resource_id, number, %error, "the log cannot be archived here");
     }
+    // Also when it was overruled: a transaction whose answer was lost looks like that.
+    end(host, resource_id, number, &error.to_string()).await;
+}
+
+/// Notes that this run's attempt is over, unless it was overruled.
+async fn end(host: Arc<AuroraHost>, resource_id: String, number: u32, why: &str) {
+    let run = RunOf {
+        number,
+        run: host.run,
+    };
+    let failed = |attempt: &Attempt| records::attempt_failed(attempt, run, why, UnixMillis::now());
+    host.change_archiver(&resource_id, failed).await;
 }
 
 impl AuroraHost {

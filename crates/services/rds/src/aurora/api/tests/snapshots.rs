@@ -279,6 +279,9 @@ async fn a_final_snapshot_is_written_with_the_deletion() {
     let world = World::new().await;
     world.cluster_with("one", &[]).await;
     let delete = "Action=DeleteDBCluster&DBClusterIdentifier=one&FinalDBSnapshotIdentifier=";
+    let keep = "last&DeleteAutomatedBackups=false";
+    let (_, code, _) = world.refused(&format!("{delete}{keep}")).await;
+    assert_eq!(code, "InvalidParameterCombination");
     let (_, code, _) = world.refused(&format!("{delete}1x")).await;
     assert_eq!(code, "InvalidParameterValue");
     assert_eq!(world.cluster("one").await.record.desired, Desired::Running);
