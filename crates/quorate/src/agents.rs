@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -55,6 +56,7 @@ pub(crate) fn aurora_agent(
     let agent = quorate_rds::aurora::agent::AuroraConfig {
         folder: folder.join("clusters"),
         transfers: folder.join("cluster-transfers"),
+        backup_every: Duration::from_millis(config.aurora_backup_every_ms),
         identity: folder.join("identity"),
         cache_bytes: config.aurora_cache_bytes,
     };

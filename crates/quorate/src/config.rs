@@ -53,6 +53,9 @@ pub(crate) struct Config {
     pub(crate) cache_replace_after_ms: u64,
     /// How long a node may stay away before its segments of Aurora's volumes, and its readers, go elsewhere.
     pub(crate) aurora_replace_after_ms: u64,
+    /// How long the log of an Aurora volume may wait before it goes to the archive, for restores to any moment; 0: it is
+    /// not archived, and no automated snapshots are taken.
+    pub(crate) aurora_backup_every_ms: u64,
     /// Bytes by which an Aurora volume grows: its protection groups. Volumes that exist keep theirs.
     pub(crate) aurora_group_bytes: u64,
     /// Bytes of pages that the mount of an Aurora writer keeps in memory, besides the kernel.
@@ -87,6 +90,7 @@ impl Default for Config {
             dynamodb_replace_after_ms: 300_000,
             cache_replace_after_ms: 60_000,
             aurora_replace_after_ms: 300_000,
+            aurora_backup_every_ms: 60_000,
             aurora_group_bytes: 10 << 30,
             aurora_cache_bytes: 256 << 20,
             archive: None,
@@ -140,6 +144,10 @@ impl Config {
         ensure!(
             self.aurora_replace_after_ms >= 1_000,
             "aurora_replace_after_ms: below 1000 every restart of a node is taken for its loss"
+        );
+        ensure!(
+            self.aurora_backup_every_ms == 0 || self.aurora_backup_every_ms >= 500,
+            "aurora_backup_every_ms: below 500 the archive fills with small files"
         );
         ensure!(
             self.aurora_group_bytes >= 1 << 20,
@@ -218,6 +226,7 @@ mod tests {
             "standby_loss_ms = 1",
             "dynamodb_split_bytes = 1",
             "dynamodb_replace_after_ms = 1",
+            "aurora_backup_every_ms = 1",
             "dynamodb_split_heat_reads = 9",
             "dynamodb_split_heat_writes = 9",
         ] {

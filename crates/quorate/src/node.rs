@@ -252,10 +252,13 @@ fn spawn_controllers(
         quorate_rds::controller::ControllerConfig {
             owner: owner.clone(),
             standby_replace_after_ms: config.standby_replace_after_ms,
-            aurora: quorate_rds::aurora::AuroraConfig::new(
-                config.aurora_replace_after_ms,
-                config.aurora_group_bytes,
-            ),
+            aurora: quorate_rds::aurora::AuroraConfig {
+                backs_up: config.aurora_backup_every_ms > 0,
+                ..quorate_rds::aurora::AuroraConfig::new(
+                    config.aurora_replace_after_ms,
+                    config.aurora_group_bytes,
+                )
+            },
         },
     ));
     tasks.spawn(quorate_elasticache::controller::run_controller(

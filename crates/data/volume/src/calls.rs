@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use quorate_base::UnixMillis;
+
 use crate::protocol::{
     Adopt, Append, Complete, GroupIndex, History, Lsn, MembershipEpoch, PageId, Pull, Record,
     Refusal, Sealed, SegmentId, Speaker, VolumeId,
@@ -28,6 +30,8 @@ pub(crate) const HOLD: &str = "volume/hold";
 pub(crate) const STATUS: &str = "volume/status";
 /// A group's last record at or below an LSN: `TailAt` to an LSN, if it is still known.
 pub(crate) const TAIL: &str = "volume/tail";
+/// When the VDLs above an LSN were told: `TimesAbove` to `Moment`s, ascending.
+pub(crate) const TIMES: &str = "volume/times";
 
 /// Records for copies of a group that lie on one node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -142,6 +146,21 @@ pub(crate) struct HoldAt {
 pub(crate) struct TailAt {
     pub(crate) segment: SegmentId,
     pub(crate) lsn: Lsn,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TimesAbove {
+    pub(crate) segment: SegmentId,
+    pub(crate) above: Lsn,
+}
+
+/// At this moment everything up to this LSN was complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// A VDL.
+    pub lsn: Lsn,
+    /// By the clock of the node that noted it.
+    pub at: UnixMillis,
 }
 
 /// What a segment is like.

@@ -6,6 +6,7 @@
 //! Must not know PostgreSQL, MariaDB, or what a file is.
 
 mod calls;
+mod finder;
 mod host;
 pub mod image;
 mod layout;
@@ -13,6 +14,7 @@ mod listing;
 mod pages;
 pub mod protocol;
 mod reading;
+pub mod redo;
 pub mod store;
 mod view;
 mod writer;

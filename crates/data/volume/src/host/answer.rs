@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use quorate_base::UnixMillis;
+
 use crate::calls::{
     AdoptBy, AppendTo, PagesRead, READ, Reached, ReadFrom, SealAnswer, SealOf, SegmentError,
 };
@@ -45,6 +47,8 @@ impl SegmentHost {
         if state.core.lacks_records() {
             self.lacking.notify_one();
         }
+        let vdl = state.core.complete().vdl;
+        state.times.told(vdl, UnixMillis::now());
         Ok((state.core.scl(), state.handed))
     }
 

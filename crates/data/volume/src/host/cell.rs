@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::calls::SegmentError;
+use crate::host::times::Times;
 use crate::protocol::{Lsn, Record, Segment, SegmentId, SegmentState, Stored};
 use crate::store::{Entry, FoundSegment, Position, SegmentStore, StoreError};
 
@@ -37,6 +38,8 @@ pub(super) struct CellState {
     pub(super) next_peer: usize,
     /// Why the segment takes and serves nothing.
     pub(super) trouble: Option<String>,
+    /// When VDLs were told.
+    pub(super) times: Times,
     /// Whether it has lost records that it had confirmed. It does not count in a recovery until a writer has filled it: two
     /// such copies among the four that seal could hide what the two others never had.
     damaged: bool,
@@ -92,6 +95,7 @@ impl Cell {
             pulling: false,
             next_peer: 0,
             trouble,
+            times: Times::default(),
             damaged,
         };
         Arc::new(Cell {

@@ -8,5 +8,6 @@ mod gossip;
 mod holds;
 mod list;
 mod segment_host;
+mod times;
 
 pub use segment_host::{HostError, SegmentHost};

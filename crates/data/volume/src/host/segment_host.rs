@@ -13,7 +13,8 @@ use quorate_region::transport::{Caller, Requester, Router};
 
 use crate::calls::{
     ADOPT, APPEND, AdoptBy, AppendTo, COPY, CopyFrom, HOLD, HoldAt, LIST, ListFrom, PULL, PullFrom,
-    READ, ReadFrom, SEAL, STATUS, SealOf, SegmentError, SegmentStatus, TAIL, TailAt,
+    READ, ReadFrom, SEAL, STATUS, SealOf, SegmentError, SegmentStatus, TAIL, TIMES, TailAt,
+    TimesAbove,
 };
 use crate::host::cell::{Cell, disk};
 use crate::host::holds::Holds;
@@ -114,6 +115,12 @@ impl SegmentHost {
             let tail = host.cell(&at.segment).ok();
             let tail = tail.and_then(|cell| cell.lock().core.tail_at(at.lsn));
             async move { Ok(tail) }
+        });
+        let host = self.clone();
+        router.on(TIMES, move |_: Requester, times: TimesAbove| {
+            let cell = host.cell(&times.segment).ok();
+            let moments = cell.map(|cell| cell.lock().times.above(times.above));
+            async move { Ok(moments.unwrap_or_default()) }
         });
     }
 

@@ -1,13 +1,13 @@
-//! Fills a volume with the pages of another one.
+//! Fills a volume with the pages of another one, and with what its log did to them since.
 //!
 //! The volume holds nothing whole before [`PageSink::finish`] has returned: whoever keeps its records says so only then.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::pages::{Content, PageWrite, Pages, PagesError, Point};
-use crate::protocol::{Lsn, PageId};
+use crate::protocol::{Change, Lsn, PageId, Record};
 use crate::view::View;
 use crate::writer::Volume;
 
@@ -68,6 +68,29 @@ impl PageSink {
             data: bytes,
         };
         self.write(page, content)
+    }
+
+    /// Does what a record of a log did to its page.
+    ///
+    /// # Errors
+    /// When the volume cannot be read or written.
+    pub fn apply(&mut self, record: Record) -> Result<(), PagesError> {
+        match record.change {
+            Change::Mark => Ok(()),
+            Change::Discard => self.write(record.page, Content::Discard),
+            Change::Image(bytes) => {
+                let mut page = BytesMut::from(&bytes[..]);
+                page.resize(self.volume.page_bytes(), 0);
+                self.put(record.page, page.freeze())
+            }
+            Change::Spans(spans) => spans.into_iter().try_for_each(|span| {
+                let content = Content::Bytes {
+                    offset: span.offset as usize,
+                    data: span.bytes,
+                };
+                self.write(record.page, content)
+            }),
+        }
     }
 
     fn write(&mut self, page: PageId, content: Content) -> Result<(), PagesError> {

@@ -173,7 +173,7 @@ const SPANS: u8 = 1;
 const IMAGE: u8 = 2;
 const DISCARD: u8 = 3;
 
-pub(super) fn put_record(out: &mut Vec<u8>, record: &Record) {
+pub(crate) fn put_record(out: &mut Vec<u8>, record: &Record) {
     out.put_u64_le(record.header.lsn.0);
     out.put_u64_le(record.header.previous.0);
     out.put_u64_le(record.header.epoch.0);
@@ -212,7 +212,7 @@ pub(super) fn get_place(bytes: &mut impl Buf) -> Option<(RecordHeader, PageId)> 
     Some((header, PageId(bytes.get_u64_le())))
 }
 
-pub(super) fn get_record(mut bytes: Bytes) -> Option<Record> {
+pub(crate) fn get_record(mut bytes: Bytes) -> Option<Record> {
     let (header, page) = get_place(&mut bytes)?;
     let change = match bytes.try_get_u8().ok()? {
         MARK => Change::Mark,

@@ -57,6 +57,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use codec::{get_record, put_record};
 pub use copy::{PagesPart, Scrubbed};
 pub use entry::{Damage, Entry, Extent, Following, FoundSegment, Position, Usage};
 pub use error::StoreError;

@@ -12,6 +12,7 @@ use quorate_base::{NodeId, RegionName};
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{CertificateAuthority, Identity, NodeInfo, RegionMap};
 use quorate_volume::protocol::{GroupIndex, Membership, SegmentId, VolumeEpoch, VolumeId};
+use quorate_volume::redo::RedoSource;
 use quorate_volume::store::Options;
 use quorate_volume::{
     GroupLayout, Layout, OpenError, OpenOptions, PagesError, Place, SegmentHost, SegmentStatus,
@@ -233,6 +234,12 @@ impl Region {
     pub(crate) async fn view_of(&self, layout: &Layout, id: u64) -> Result<View, PagesError> {
         let (caller, layout) = (self.caller.clone(), layout.clone());
         View::open_acknowledged(caller, layout, self.id('b'), id, DEADLINE).await
+    }
+
+    /// Whoever reads the volume's log.
+    pub(crate) fn redo(&self, id: u64) -> RedoSource {
+        let (caller, layout) = (self.caller.clone(), self.layout.clone());
+        RedoSource::new(caller, layout, self.id('b'), id)
     }
 
     pub(crate) async fn view(&self, id: u64) -> Result<View, PagesError> {

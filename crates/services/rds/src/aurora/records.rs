@@ -344,8 +344,10 @@ pub(crate) fn set_state(member: &mut ClusterMember, state: MemberState, now: Uni
     }
 }
 
+mod backup;
 mod transfer;
 
+pub use backup::{ArchivedFile, archiver_attempt, log_archived, log_begun, log_ended, log_idle};
 pub use transfer::{
     attempt_failed, attempt_progress, restore_attempt, restored, snapshot_attempt, snapshot_taken,
 };

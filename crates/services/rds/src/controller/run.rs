@@ -8,7 +8,9 @@ use quorate_base::{NodeId, UnixMillis};
 use quorate_control::{CatalogError, Replica, Sessions};
 
 use crate::aurora::AuroraConfig;
-use crate::aurora::controller::{plan_cluster, plan_snapshot, plan_volume};
+use crate::aurora::controller::{
+    plan_backup, plan_backup_removal, plan_cluster, plan_snapshot, plan_volume,
+};
 use crate::controller::plan::{Plan, plan_instance};
 use crate::controller::world::World;
 use crate::events::{ResourceOwner, trim_events};
@@ -104,11 +106,15 @@ async fn look_once(
 fn plans(world: &World) -> impl Iterator<Item = Plan> {
     let instances = world.instances.iter();
     let clusters = world.clusters.iter();
+    let backed_up = world.clusters.iter();
+    let backups = world.backups.iter();
     let snapshots = world.snapshots.iter();
     let volumes = world.volumes.values();
     instances
         .filter_map(|stored| plan_instance(world, stored))
         .chain(clusters.filter_map(|stored| plan_cluster(world, stored)))
+        .chain(backed_up.filter_map(|stored| plan_backup(world, stored)))
+        .chain(backups.filter_map(|stored| plan_backup_removal(world, stored)))
         .chain(snapshots.filter_map(|stored| plan_snapshot(world, stored)))
         .chain(volumes.filter_map(|stored| plan_volume(world, stored)))
 }

@@ -7,7 +7,8 @@ use quorate_control::{Catalog, CatalogError, Endpoint, Session, Sessions, Stored
 use serde::de::DeserializeOwned;
 
 use crate::aurora::model::{
-    AuroraMemberReport, Cluster, ClusterSnapshot, SnapshotStatus, Volume, VolumeReport,
+    AuroraMemberReport, Cluster, ClusterBackup, ClusterSnapshot, SnapshotStatus, Volume,
+    VolumeReport,
 };
 use crate::controller::ControllerConfig;
 use crate::decide::placement::NodeFacts;
@@ -20,6 +21,7 @@ pub(crate) struct World {
     pub(crate) instances: Vec<Stored<Instance>>,
     pub(crate) clusters: Vec<Stored<Cluster>>,
     pub(crate) snapshots: Vec<Stored<ClusterSnapshot>>,
+    pub(crate) backups: Vec<Stored<ClusterBackup>>,
     /// By the resource id of their cluster.
     pub(crate) volumes: BTreeMap<String, Stored<Volume>>,
     pub(crate) endpoints: BTreeMap<String, Stored<Endpoint>>,
@@ -46,6 +48,7 @@ impl World {
             instances: view.list()?,
             clusters: view.list()?,
             snapshots: view.list()?,
+            backups: view.list()?,
             volumes: view
                 .list()?
                 .into_iter()
@@ -84,11 +87,25 @@ impl World {
             || clusters.any(|cluster| cluster.record.members.contains_key(id))
     }
 
+    /// The automated backups of the cluster with this resource id.
+    pub(crate) fn backup_of(&self, resource_id: &str) -> Option<&Stored<ClusterBackup>> {
+        self.backups.iter().find(|backup| backup.id == resource_id)
+    }
+
     /// Whether a snapshot is being taken of the cluster with this resource id.
     pub(crate) fn is_snapshotted(&self, resource_id: &str) -> bool {
         let mut snapshots = self.snapshots.iter();
         snapshots.any(|Stored { record, .. }| {
             record.status == SnapshotStatus::Creating && record.cluster_resource_id == resource_id
+        })
+    }
+
+    /// Whether a snapshot is being taken that somebody has asked for.
+    pub(crate) fn is_backing_up(&self, resource_id: &str) -> bool {
+        let mut snapshots = self.snapshots.iter();
+        snapshots.any(|Stored { record, .. }| {
+            let is_of = record.cluster_resource_id == resource_id;
+            record.status == SnapshotStatus::Creating && is_of && !record.automated
         })
     }
 

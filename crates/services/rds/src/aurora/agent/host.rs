@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rand::Rng;
 use tokio::sync::mpsc;
@@ -25,6 +26,8 @@ pub struct AuroraConfig {
     pub folder: PathBuf,
     /// The folder of files on their way to the archive or from there.
     pub transfers: PathBuf,
+    /// How long a file of log may grow before it goes to the archive.
+    pub backup_every: Duration,
     /// The file of the node's identity, for mount processes.
     pub identity: PathBuf,
     /// Bytes of pages that a writer's mount keeps in memory.

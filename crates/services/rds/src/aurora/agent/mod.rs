@@ -2,6 +2,7 @@
 //!
 //! Decides nothing about who writes: the record says so, and the volume's segments refuse whoever is not meant.
 
+mod backup;
 mod driver;
 mod functions;
 mod host;

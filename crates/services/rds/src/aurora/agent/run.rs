@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aurora::agent::driver::drive;
 use crate::aurora::agent::host::AuroraHost;
 use crate::aurora::agent::member::Member;
-use crate::aurora::agent::{transfer, volumes};
+use crate::aurora::agent::{backup, transfer, volumes};
 use crate::aurora::model::Cluster;
 
 /// Longest time between two looks at the catalog.
@@ -54,7 +54,7 @@ pub async fn run_agent(host: Arc<AuroraHost>, stop: CancellationToken) {
     }
 }
 
-/// Keeps this node's segments as the catalog places them, and copies volumes, for ever. It must go on while members wait for their files:
+/// Keeps this node's segments as the catalog places them, copies volumes and archives logs, for ever. It must go on while members wait for their files:
 /// those files lie on segments.
 pub async fn run_segments(host: Arc<AuroraHost>) {
     tokio::join!(
@@ -62,6 +62,8 @@ pub async fn run_segments(host: Arc<AuroraHost>) {
         host.segments.clone().run_upkeep(),
         volumes::run(host.clone()),
         transfer::run(host.clone()),
+        // Behind the one that makes the folder of files on their way.
+        backup::run(host.clone()),
     );
 }
 

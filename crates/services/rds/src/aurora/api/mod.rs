@@ -2,6 +2,7 @@
 //!
 //! Owns the parameters and shapes of clusters and their members. Handlers start nothing.
 
+mod backup;
 mod capacity;
 pub(crate) mod cluster;
 pub(crate) mod endpoint;

@@ -14,6 +14,8 @@ pub struct AuroraConfig {
     pub replace_after_ms: u64,
     /// Bytes of a page of volumes that are made from now on.
     pub page_bytes: u32,
+    /// Whether logs are archived and bases taken.
+    pub backs_up: bool,
     /// Pages of a protection group of volumes that are made from now on.
     pub pages_per_group: u64,
 }
@@ -24,6 +26,7 @@ impl AuroraConfig {
     pub fn new(replace_after_ms: u64, group_bytes: u64) -> AuroraConfig {
         AuroraConfig {
             replace_after_ms,
+            backs_up: true,
             page_bytes: PAGE_BYTES,
             pages_per_group: (group_bytes / u64::from(PAGE_BYTES)).max(1),
         }

@@ -2,6 +2,7 @@
 //!
 //! Carries decisions over into transactions. Each is conditional on the record that it was decided on.
 
+mod backup;
 mod cluster;
 mod config;
 mod member;
@@ -14,6 +15,7 @@ mod upkeep;
 mod volume;
 mod writer;
 
+pub(crate) use backup::{plan_backup, plan_backup_removal};
 pub(crate) use cluster::plan_cluster;
 pub use config::AuroraConfig;
 pub(crate) use snapshot::plan_snapshot;

@@ -108,7 +108,7 @@ fn plan_failure(
     let mut next = stored.record.clone();
     next.status = SnapshotStatus::Failed;
     let mut txn = Txn::new().replace(stored, &next);
-    let message = format!("Manual cluster snapshot failed: {why}");
+    let message = format!("{} cluster snapshot failed: {why}", next.word());
     let failure = EventCategory::Failure;
     let (id, event) = snapshot_event(now, owner, &stored.id, &message, failure);
     txn = txn.put(&id, &event);
@@ -134,7 +134,7 @@ fn plan_failure(
 pub(super) fn plan_backed_up(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     let cluster = &stored.record;
     let is_over =
-        cluster.status == ClusterStatus::BackingUp && !world.is_snapshotted(&cluster.resource_id);
+        cluster.status == ClusterStatus::BackingUp && !world.is_backing_up(&cluster.resource_id);
     let record = Cluster {
         status: ClusterStatus::Available,
         ..cluster.clone()

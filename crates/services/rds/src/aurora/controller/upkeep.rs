@@ -1,4 +1,4 @@
-//! Keeps the archive at what the records of cluster snapshots say: removes what no snapshot has any more. Runs with the
+//! Keeps the archive at what the records of cluster snapshots and backups say: removes what none has any more. Runs with the
 //! controller, beside it, as that takes time.
 //!
 //! Each piece of work starts anew from the records and may be done twice: objects have names that are used once.
@@ -10,7 +10,7 @@ use quorate_archive::{Archive, ArchiveError, ObjectName};
 use quorate_base::UnixMillis;
 use quorate_control::{CatalogError, Replica, Stored, Txn};
 
-use crate::aurora::model::{ClusterSnapshot, SnapshotStatus};
+use crate::aurora::model::{ClusterBackup, ClusterSnapshot, SnapshotStatus};
 use crate::events::{ResourceOwner, snapshot_event};
 use crate::model::EventCategory;
 
@@ -73,7 +73,51 @@ async fn look(
             }
         }
     }
+    let backups: Vec<Stored<ClusterBackup>> = replica.catalog().list().await?;
+    for backup in backups.iter().filter(|b| !b.record.going.is_empty()) {
+        if let Err(e) = remove_log(replica, archive, sessions.term, backup).await {
+            tracing::warn!(backup = %backup.id, error = %e, "old log could not be removed");
+            all_done = false;
+        }
+    }
     Ok(all_done)
+}
+
+/// Removes the files of log that nobody needs, then what the record says of them.
+async fn remove_log(
+    replica: &Arc<Replica>,
+    archive: Option<&Archive>,
+    term: u64,
+    backup: &Stored<ClusterBackup>,
+) -> Result<(), UpkeepError> {
+    let archive = archive.ok_or(UpkeepError::NoArchive)?;
+    for folder in &backup.record.going {
+        remove_below(archive, folder).await?;
+    }
+    loop {
+        let stored = replica.catalog().read::<ClusterBackup>(&backup.id).await?;
+        let Some(stored) = stored else {
+            return Ok(());
+        };
+        let mut record = stored.record.clone();
+        record
+            .going
+            .retain(|folder| !backup.record.going.contains(folder));
+        let txn = Txn::new().replace(&stored, &record);
+        match replica.commit_in_term(term, txn).await {
+            // Its archiver came first.
+            Err(CatalogError::Conflict { .. }) => {}
+            other => return Ok(other.map(|_| ())?),
+        }
+    }
+}
+
+async fn remove_below(archive: &Archive, folder: &str) -> Result<(), UpkeepError> {
+    let folder: ObjectName = folder.parse()?;
+    for object in archive.list(Some(&folder)).await? {
+        archive.remove(&object).await?;
+    }
+    Ok(())
 }
 
 /// Removes a snapshot's objects, unless another one has them, too, then its record.
@@ -88,16 +132,13 @@ async fn remove(
     let all: Vec<Stored<ClusterSnapshot>> = replica.catalog().list().await?;
     for folder in folders_alone(snapshot, &all) {
         let archive = archive.ok_or(UpkeepError::NoArchive)?;
-        let folder: ObjectName = folder.parse()?;
-        for object in archive.list(Some(&folder)).await? {
-            archive.remove(&object).await?;
-        }
+        remove_below(archive, &folder).await?;
     }
     let (id, event) = snapshot_event(
         UnixMillis::now(),
         owner,
         &snapshot.id,
-        "Manual cluster snapshot deleted",
+        &format!("{} cluster snapshot deleted", snapshot.record.word()),
         EventCategory::Deletion,
     );
     let txn = Txn::new().remove(snapshot).put(&id, &event);

@@ -2,6 +2,7 @@
 //!
 //! Functions over records and facts. Must not know clocks, catalogs, sessions.
 
+pub mod backup;
 pub mod lifecycle;
 pub mod member;
 pub mod repair;

@@ -2,6 +2,7 @@
 //!
 //! Owns the record types, their versions, and what agents report. Must not know how they are reached or carried out.
 
+mod backup;
 mod cluster;
 mod custom_endpoint;
 mod member;
@@ -14,6 +15,7 @@ mod status;
 mod transfer;
 mod volume;
 
+pub use backup::{ClusterBackup, LogChain, LogRun};
 pub use cluster::{Cluster, ClusterEndpoints, ClusterFailover, ClusterOrder};
 pub use custom_endpoint::{CustomEndpoint, CustomEndpointKind, CustomEndpointMembers};
 pub use member::{ClusterMember, MemberDesired, MemberName, MemberOrder, PendingMemberChanges};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use quorate_base::UnixMillis;
 
-use crate::aurora::model::{Attempt, SnapshotImage};
+use crate::aurora::model::{Attempt, LogRun, SnapshotImage};
 
 /// What a cluster's volume is filled from before its first writer opens it. It is over when the volume has all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,23 @@ pub enum RestoreSource {
         /// Its `resource_id`.
         resource_id: String,
     },
+    /// What the archive has of another cluster, which may be gone.
+    Time {
+        /// Its identifier, when it was asked for.
+        id: String,
+        /// Its `resource_id`.
+        resource_id: String,
+        /// Up to when.
+        to: UnixMillis,
+        /// The automated snapshot that is the base.
+        base: String,
+        /// What that has in the archive.
+        image: SnapshotImage,
+        /// The log from there on, or from before it.
+        runs: Vec<LogRun>,
+        /// Protection groups that it may need.
+        groups: u32,
+    },
 }
 
 impl ClusterRestore {
@@ -47,7 +64,7 @@ impl ClusterRestore {
     #[must_use]
     pub fn source_cluster(&self) -> Option<&str> {
         match &self.from {
-            RestoreSource::Snapshot { .. } => None,
+            RestoreSource::Snapshot { .. } | RestoreSource::Time { .. } => None,
             RestoreSource::Cluster { resource_id, .. } => Some(resource_id),
         }
     }
@@ -56,8 +73,17 @@ impl ClusterRestore {
     #[must_use]
     pub fn source_snapshot(&self) -> Option<&str> {
         match &self.from {
-            RestoreSource::Snapshot { id, .. } => Some(id),
+            RestoreSource::Snapshot { id, .. } | RestoreSource::Time { base: id, .. } => Some(id),
             RestoreSource::Cluster { .. } => None,
+        }
+    }
+
+    /// The cluster whose automated backups are read, by its resource id.
+    #[must_use]
+    pub fn source_backup(&self) -> Option<&str> {
+        match &self.from {
+            RestoreSource::Time { resource_id, .. } => Some(resource_id),
+            RestoreSource::Snapshot { .. } | RestoreSource::Cluster { .. } => None,
         }
     }
 }

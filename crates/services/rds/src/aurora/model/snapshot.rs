@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use quorate_base::UnixMillis;
 use quorate_control::Record;
+use quorate_volume::protocol::Lsn;
 
-use crate::aurora::model::{Attempt, ClusterSettings};
+use crate::aurora::model::{Attempt, ClusterBackup, ClusterSettings};
 use crate::model::Tag;
 
 /// A snapshot of a cluster. Id in the catalog: the DB cluster snapshot identifier, in lower case.
@@ -29,6 +30,9 @@ pub struct ClusterSnapshot {
     pub settings: ClusterSettings,
     /// Whether the cluster's volume held an engine's files: else there is nothing to copy.
     pub holds_files: bool,
+    /// Whether it was taken by itself, as a base of continuous backup: it goes by the cluster's retention.
+    #[serde(default)]
+    pub automated: bool,
     /// Whether the cluster is deleted once this is taken.
     pub is_final: bool,
     /// When it was asked for.
@@ -87,13 +91,43 @@ pub struct SnapshotImage {
     pub pages_per_group: u64,
     /// Bytes of its pages.
     pub size_bytes: u64,
+    /// What the pages are as of; none of snapshots that an earlier version took.
+    #[serde(default)]
+    pub lsn: Option<Lsn>,
+    /// By when that was complete.
+    #[serde(default)]
+    pub complete_at: Option<UnixMillis>,
 }
 
 impl ClusterSnapshot {
     /// Below which everything lies that attempts at taking it put into the archive.
     #[must_use]
     pub fn folder(&self) -> String {
+        if self.automated {
+            let of_cluster = ClusterBackup::folder(&self.cluster_resource_id);
+            return format!("{of_cluster}/{}", self.resource_id);
+        }
         format!("rds/cluster-snapshot/{}", self.resource_id)
+    }
+
+    /// `SnapshotType`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if self.automated {
+            "automated"
+        } else {
+            "manual"
+        }
+    }
+
+    /// How its events begin.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.automated {
+            "Automated"
+        } else {
+            "Manual"
+        }
     }
 
     /// `PercentProgress`.

@@ -87,7 +87,7 @@ pub fn restored(cluster: &Cluster, run: RunOf) -> Option<Cluster> {
     })
 }
 
-fn open_attempt<'a>(attempt: Option<&'a Attempt>, node: &NodeId) -> Option<&'a Attempt> {
+pub(super) fn open_attempt<'a>(attempt: Option<&'a Attempt>, node: &NodeId) -> Option<&'a Attempt> {
     attempt.filter(|attempt| attempt.is_open() && attempt.node == *node)
 }
 

@@ -3,11 +3,12 @@
 use quorate_archive::ArchiveError;
 use quorate_control::CatalogError;
 use quorate_volume::image::PartError;
+use quorate_volume::redo::{ReadError, RedoError};
 use quorate_volume::{OpenError, PagesError};
 
 /// Why an attempt failed. Its sentence is told to users.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TransferError {
+pub(in crate::aurora::agent) enum TransferError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     #[error(transparent)]
@@ -16,6 +17,14 @@ pub(super) enum TransferError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Part(#[from] PartError),
+    #[error(transparent)]
+    Redo(#[from] RedoError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("the archived log cannot be used: {0}")]
+    Log(String),
+    #[error("the archive is too far behind: {0} MiB of log wait for it")]
+    Behind(u64),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error("files on their way: {0}")]

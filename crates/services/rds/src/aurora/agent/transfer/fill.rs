@@ -11,6 +11,7 @@ use quorate_volume::image::{PageSink, PageSource, PartReader};
 use quorate_volume::protocol::VolumeId;
 
 use crate::aurora::agent::host::AuroraHost;
+use crate::aurora::agent::transfer::apply::{Applying, LogToApply};
 use crate::aurora::agent::transfer::error::TransferError;
 use crate::aurora::agent::transfer::manifest::Manifest;
 use crate::aurora::agent::transfer::progress::Subject;
@@ -53,7 +54,11 @@ impl AuroraHost {
                 RestoreSource::Snapshot { image, .. } => {
                     let missing = || TransferError::Manifest(String::from("there is none"));
                     let image = image.as_ref().ok_or_else(missing)?;
-                    filling.fill_from_archive(image, attempt).await?;
+                    filling.fill_from_archive(image, None, attempt).await?;
+                }
+                RestoreSource::Time { image, .. } => {
+                    let log = LogToApply::of(&restore.from);
+                    filling.fill_from_archive(image, log, attempt).await?;
                 }
                 RestoreSource::Cluster { resource_id, .. } => {
                     let source = VolumeId(resource_id.clone());
@@ -73,6 +78,9 @@ impl AuroraHost {
         let message = match &restore.from {
             RestoreSource::Snapshot { id, .. } => format!("Restored from snapshot {id}"),
             RestoreSource::Cluster { id, .. } => format!("Restored from DB cluster {id}"),
+            RestoreSource::Time { id, to, .. } => {
+                format!("Restored from DB cluster {id} as it was at {to}")
+            }
         };
         loop {
             let stored = self.read_cluster(resource_id).await?;
@@ -113,6 +121,7 @@ impl Filling<'_> {
     async fn fill_from_archive(
         &self,
         image: &SnapshotImage,
+        log: Option<LogToApply<'_>>,
         attempt: &Attempt,
     ) -> Result<(), TransferError> {
         let archive = self.host.archive_or_error()?;
@@ -122,8 +131,10 @@ impl Filling<'_> {
             .fetch_file(&image.manifest.parse()?, &file, None)
             .await?;
         let manifest = Manifest::decode(&std::fs::read(&file)?)?;
-        let (mut sink, _following) = self.sink(attempt, manifest.groups).await?;
-        let total = manifest.parts.len() as u64;
+        let groups = log.as_ref().map_or(0, |log| log.groups);
+        let (mut sink, _following) = self.sink(attempt, manifest.groups.max(groups)).await?;
+        let files = log.as_ref().map_or(0, LogToApply::files);
+        let total = manifest.parts.len() as u64 + files;
         for (done, part) in (1..).zip(&manifest.parts) {
             let file = place.path().join("part.pages");
             archive
@@ -134,6 +145,22 @@ impl Filling<'_> {
             self.host
                 .note_progress(self.subject, self.run, done, total)
                 .await?;
+        }
+        if let Some(log) = log {
+            let mut applying = Applying::new(&log, manifest.lsn, manifest.page_bytes);
+            let file = place.path().join("redo.log");
+            for (done, (name, number)) in (manifest.parts.len() as u64..).zip(log.names()) {
+                archive.fetch_file(&name.parse()?, &file, None).await?;
+                let read = file.clone();
+                (sink, applying) = blocking(move || applying.apply(sink, &read, number)).await?;
+                if applying.is_over() {
+                    break;
+                }
+                self.host
+                    .note_progress(self.subject, self.run, done, total)
+                    .await?;
+            }
+            applying.check()?;
         }
         blocking(move || Ok(sink.finish()?)).await
     }

@@ -48,6 +48,7 @@ impl AuroraHost {
         let archive = self.archive_or_error()?;
         let volume = VolumeId(snapshot.cluster_resource_id.clone());
         let (view, _following) = self.open_view(&volume, attempt.reading_epoch).await?;
+        let complete_at = UnixMillis::now();
         tracing::info!(snapshot = %id, lsn = %view.at(), attempt = run.number, "a snapshot is taken");
         let folder = snapshot.folder();
         let prefix = format!("{folder}/{}-{:016x}", run.number, run.run);
@@ -84,11 +85,13 @@ impl AuroraHost {
             page_bytes: manifest.page_bytes,
             pages_per_group: manifest.pages_per_group,
             size_bytes: manifest.size_bytes(),
+            lsn: Some(manifest.lsn),
+            complete_at: Some(complete_at),
         };
         self.note_taken(subject, run, &image).await
     }
 
-    pub(super) fn archive_or_error(&self) -> Result<&Archive, TransferError> {
+    pub(in crate::aurora::agent) fn archive_or_error(&self) -> Result<&Archive, TransferError> {
         let node = || TransferError::NoArchive(self.base.config.node.to_string());
         self.archive.as_ref().ok_or_else(node)
     }
@@ -137,11 +140,12 @@ impl AuroraHost {
             let stored = stored.ok_or(TransferError::Overruled)?;
             let next = records::snapshot_taken(&stored.record, run, image);
             let next = next.ok_or(TransferError::Overruled)?;
+            let message = format!("{} cluster snapshot created", next.word());
             let (event_id, event) = snapshot_event(
                 UnixMillis::now(),
                 &self.base.config.owner,
                 id,
-                "Manual cluster snapshot created",
+                &message,
                 EventCategory::Backup,
             );
             let txn = Txn::new().replace(&stored, &next).put(&event_id, &event);

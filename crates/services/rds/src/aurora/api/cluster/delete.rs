@@ -19,6 +19,11 @@ pub(crate) async fn delete(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
     let name = params.required("DBClusterIdentifier")?;
     let skip_snapshot = params.boolean("SkipFinalSnapshot")?.unwrap_or(false);
     let snapshot = params.text(SNAPSHOT);
+    if params.boolean("DeleteAutomatedBackups")? == Some(false) {
+        return Err(RdsError::InvalidCombination(String::from(
+            "DeleteAutomatedBackups=false isn't supported here: automated backups go with their cluster.",
+        )));
+    }
     retry(|| async {
         let stored = find(context, name).await?;
         let cluster = deleted(&stored, skip_snapshot, snapshot)?;

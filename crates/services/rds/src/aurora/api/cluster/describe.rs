@@ -1,5 +1,6 @@
 //! `DescribeDBClusters`.
 
+use quorate_base::UnixMillis;
 use quorate_control::Stored;
 use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
@@ -7,6 +8,7 @@ use quorate_wire::xml::Element;
 use crate::api::context::Context;
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
+use crate::aurora::api::backup::Backups;
 use crate::aurora::api::cluster::{find, id_of, shape};
 use crate::aurora::model::Cluster;
 
@@ -36,7 +38,14 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
         })
     });
     let page = page.cut(shown, |cluster| cluster.id.clone());
+    let backups = Backups::read(context).await?;
     Ok(page.into_result("DBClusters", |cluster| {
-        shape::db_cluster(context, &cluster.id, &cluster.record)
+        let element = shape::db_cluster(context, &cluster.id, &cluster.record);
+        let restorable = backups.restorable(&cluster.record, UnixMillis::now());
+        let earliest = restorable.first().map(|stretch| stretch.earliest);
+        let latest = restorable.last().map(|stretch| stretch.latest);
+        element
+            .field_if("EarliestRestorableTime", earliest)
+            .field_if("LatestRestorableTime", latest)
     }))
 }

@@ -1,4 +1,4 @@
-//! `RestoreDBClusterToPointInTime`: of the latest point alone, as a copy of the source's volume.
+//! `RestoreDBClusterToPointInTime`: the latest point is a copy of the source's volume, any other one comes out of the archive.
 
 use quorate_base::UnixMillis;
 use quorate_control::{Stored, Txn};
@@ -6,9 +6,10 @@ use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
 use crate::api::error::RdsError;
+use crate::aurora::api::backup::Backups;
 use crate::aurora::api::cluster;
 use crate::aurora::api::restore::settings;
-use crate::aurora::model::{Cluster, ClusterRestore, RestoreSource, Volume};
+use crate::aurora::model::{Cluster, ClusterBackup, ClusterRestore, RestoreSource, Volume};
 use crate::model::Desired;
 
 /// The types that are taken. Both copy everything.
@@ -18,17 +19,46 @@ const TYPES: [&str; 2] = ["full-copy", "copy-on-write"];
 pub(crate) async fn restore_to_point_in_time(
     context: &Context<'_>,
 ) -> Result<Vec<Element>, RdsError> {
-    check_point(context)?;
+    let to = point(context)?;
     let id = settings::new_id(context).await?;
     let tags = context.tags()?;
     let stored = source(context).await?;
     require_readable(&stored)?;
     let settings = settings::settings(context, &stored.record.settings).await?;
+    match to {
+        None => {
+            let restore = of_volume(context, &stored).await?;
+            // Who deletes the source at the same moment waits for the copy: it may not be on its way already.
+            let held = || async { Ok(Txn::new().require(&same(context, &stored).await?)) };
+            settings::begin(context, &id, settings, tags, restore, held).await
+        }
+        Some(to) => {
+            let restore = of_archive(context, &stored, to).await?;
+            // Written again, unchanged: who removes old backups at the same moment reads again and finds the cluster.
+            let held = || async {
+                let now = same(context, &stored).await?;
+                of_archive(context, &now, to).await?;
+                let backup = context
+                    .read::<ClusterBackup>(&now.record.resource_id)
+                    .await?;
+                let backup = backup.ok_or_else(|| not_readable(&now))?;
+                Ok(Txn::new().replace(&backup, &backup.record).require(&now))
+            };
+            settings::begin(context, &id, settings, tags, restore, held).await
+        }
+    }
+}
+
+/// The restore of all that a cluster's volume has.
+async fn of_volume(
+    context: &Context<'_>,
+    stored: &Stored<Cluster>,
+) -> Result<ClusterRestore, RdsError> {
     let volume = context
         .read::<Volume>(&stored.record.resource_id)
         .await?
-        .ok_or_else(|| not_readable(&stored))?;
-    let restore = ClusterRestore {
+        .ok_or_else(|| not_readable(stored))?;
+    Ok(ClusterRestore {
         from: RestoreSource::Cluster {
             id: stored.id.clone(),
             resource_id: stored.record.resource_id.clone(),
@@ -38,20 +68,44 @@ pub(crate) async fn restore_to_point_in_time(
         pages_per_group: volume.record.pages_per_group,
         asked_at: UnixMillis::now(),
         attempt: None,
-    };
-    // Who deletes the source at the same moment waits for the copy: it may not be on its way already.
-    let held = || async {
-        let now = source(context).await?;
-        if now.record.resource_id != stored.record.resource_id {
-            return Err(not_readable(&stored));
-        }
-        require_readable(&now)?;
-        Ok(Txn::new().require(&now))
-    };
-    settings::begin(context, &id, settings, tags, restore, held).await
+    })
 }
 
-fn check_point(context: &Context<'_>) -> Result<(), RdsError> {
+/// The restore of what the archive has of a moment.
+async fn of_archive(
+    context: &Context<'_>,
+    stored: &Stored<Cluster>,
+    to: UnixMillis,
+) -> Result<ClusterRestore, RdsError> {
+    let backups = Backups::read(context).await?;
+    let (from, base) = backups.source(stored, to)?;
+    let image = base.record.image.as_ref();
+    let shape = image.ok_or_else(|| not_readable(stored))?;
+    Ok(ClusterRestore {
+        from,
+        holds_files: base.record.holds_files,
+        page_bytes: shape.page_bytes,
+        pages_per_group: shape.pages_per_group,
+        asked_at: UnixMillis::now(),
+        attempt: None,
+    })
+}
+
+/// The source as it is now, unless another cluster has its identifier.
+async fn same(
+    context: &Context<'_>,
+    stored: &Stored<Cluster>,
+) -> Result<Stored<Cluster>, RdsError> {
+    let now = source(context).await?;
+    if now.record.resource_id != stored.record.resource_id {
+        return Err(not_readable(stored));
+    }
+    require_readable(&now)?;
+    Ok(now)
+}
+
+/// The moment that is asked for; none is the latest one.
+fn point(context: &Context<'_>) -> Result<Option<UnixMillis>, RdsError> {
     let params = &context.params;
     if let Some(kind) = params.text("RestoreType")
         && !TYPES.contains(&kind)
@@ -66,14 +120,16 @@ fn check_point(context: &Context<'_>) -> Result<(), RdsError> {
         (Some(_), true) => Err(RdsError::InvalidCombination(String::from(
             "RestoreToTime cannot be specified when UseLatestRestorableTime is specified.",
         ))),
-        (Some(_), false) => Err(RdsError::InvalidRestore(String::from(
-            "Logs are not archived here, so a DB cluster can be restored to the latest point alone: pass \
-             UseLatestRestorableTime instead of RestoreToTime.",
-        ))),
+        (Some(text), false) => match UnixMillis::from_iso8601(text) {
+            Some(to) => Ok(Some(to)),
+            None => Err(RdsError::InvalidValue(format!(
+                "Invalid value '{text}' for RestoreToTime: it must be a time in UTC, as in 2026-11-24T23:45:00Z."
+            ))),
+        },
         (None, false) => Err(RdsError::InvalidCombination(String::from(
             "Either RestoreToTime or UseLatestRestorableTime must be specified.",
         ))),
-        (None, true) => Ok(()),
+        (None, true) => Ok(None),
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) async fn copy(context: &Context<'_>) -> Result<Vec<Element>, RdsError
         let snapshot = ClusterSnapshot {
             resource_id: identifier::resource_id("dbcluster-snapshot"),
             created_at: now,
+            automated: false,
             is_final: false,
             attempt: None,
             copied_from: Some(context.arn("cluster-snapshot", &stored.id)),

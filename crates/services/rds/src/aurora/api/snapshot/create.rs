@@ -63,6 +63,7 @@ pub(crate) async fn intent(
         cluster_created_at: cluster.created_at,
         settings: cluster.settings.clone(),
         holds_files: cluster.created,
+        automated: false,
         is_final,
         created_at: now,
         status: SnapshotStatus::Creating,

@@ -15,6 +15,11 @@ pub(crate) async fn delete(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
     let name = context.params.required("DBClusterSnapshotIdentifier")?;
     retry(|| async {
         let stored = find(context, name).await?;
+        if stored.record.automated {
+            return Err(RdsError::InvalidClusterSnapshotState(String::from(
+                "Only manual snapshots may be deleted.",
+            )));
+        }
         if stored.record.status != SnapshotStatus::Failed {
             require_available(&stored)?;
         }

@@ -9,7 +9,7 @@ use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::aurora::api::cluster;
 use crate::aurora::api::snapshot::read::{find, id_of};
-use crate::aurora::api::snapshot::shape::{self, MANUAL};
+use crate::aurora::api::snapshot::shape;
 use crate::aurora::model::ClusterSnapshot;
 
 const FILTERS: [&str; 5] = [
@@ -20,8 +20,8 @@ const FILTERS: [&str; 5] = [
     "snapshot-type",
 ];
 
-/// The types that clients may ask for. All snapshots here are manual ones.
-const TYPES: [&str; 5] = ["automated", MANUAL, "shared", "public", "awsbackup"];
+/// The types that clients may ask for. Those here are automated or manual.
+const TYPES: [&str; 5] = ["automated", "manual", "shared", "public", "awsbackup"];
 
 /// `DescribeDBClusterSnapshots`.
 pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
@@ -43,7 +43,7 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
         None => context.list().await?,
     };
     shown.retain(|Stored { id, record, .. }| {
-        kind.is_none_or(|kind| kind == MANUAL)
+        kind.is_none_or(|kind| kind == record.kind())
             && of_cluster.as_ref().is_none_or(|of| *of == record.cluster)
             && resource_id.is_none_or(|of| of.eq_ignore_ascii_case(&record.cluster_resource_id))
             && filters.pass(|name, value| match name {
@@ -51,7 +51,7 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
                 "db-cluster-resource-id" => record.cluster_resource_id.eq_ignore_ascii_case(value),
                 "db-cluster-snapshot-id" => *id == id_of(context, value),
                 "engine" => record.settings.engine == value,
-                _ => value == MANUAL,
+                _ => value == record.kind(),
             })
     });
     let page = page.cut(shown, |snapshot| snapshot.id.clone());

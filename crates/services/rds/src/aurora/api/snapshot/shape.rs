@@ -7,8 +7,6 @@ use crate::api::subnet_group::VPC_ID;
 use crate::api::tags;
 use crate::aurora::model::ClusterSnapshot;
 
-/// The type of every snapshot here.
-pub(super) const MANUAL: &str = "manual";
 const GIB: u64 = 1 << 30;
 
 /// One snapshot as the API shows it.
@@ -22,7 +20,7 @@ pub(super) fn snapshot(context: &Context<'_>, id: &str, snapshot: &ClusterSnapsh
         .field_if("SourceDBClusterSnapshotArn", snapshot.copied_from.as_ref())
         .field("DBClusterIdentifier", &snapshot.cluster)
         .field("DbClusterResourceId", &snapshot.cluster_resource_id)
-        .field("SnapshotType", MANUAL)
+        .field("SnapshotType", snapshot.kind())
         .field("Status", snapshot.status.as_str())
         .field("PercentProgress", snapshot.percent())
         .field("SnapshotCreateTime", snapshot.created_at)

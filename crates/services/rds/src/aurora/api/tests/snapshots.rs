@@ -2,11 +2,12 @@
 
 use quorate_base::UnixMillis;
 use quorate_control::{Stored, Txn};
+use quorate_volume::protocol::Lsn;
 
 use crate::api::tests::world::World;
 use crate::aurora::model::{
-    Cluster, ClusterSnapshot, ClusterStatus, Group, RestoreSource, SnapshotImage, SnapshotStatus,
-    Volume,
+    Cluster, ClusterBackup, ClusterSnapshot, ClusterStatus, Group, LogChain, LogRun, RestoreSource,
+    SnapshotImage, SnapshotStatus, Volume,
 };
 use crate::model::Desired;
 
@@ -32,6 +33,8 @@ impl World {
                 page_bytes: 8_192,
                 pages_per_group: 64,
                 size_bytes: 5 << 30,
+                lsn: None,
+                complete_at: None,
             });
             true
         };
@@ -224,7 +227,7 @@ async fn restores_that_break_a_rule_are_refused_with_awss_code() {
 }
 
 #[tokio::test]
-async fn the_latest_point_is_the_only_one() {
+async fn the_latest_point_is_a_copy_of_the_volume() {
     let world = World::with_snapshot().await;
     let source = world.cluster("one").await.record;
     let volume = Volume {
@@ -249,6 +252,7 @@ async fn the_latest_point_is_the_only_one() {
     for (more, code) in [
         ("", "InvalidParameterCombination"),
         ("&RestoreToTime=2026-01-01T00:00:00Z", "InvalidRestoreFault"),
+        ("&RestoreToTime=yesterday", "InvalidParameterValue"),
         (
             "&RestoreToTime=2026-01-01T00:00:00Z&UseLatestRestorableTime=true",
             "InvalidParameterCombination",
@@ -275,6 +279,9 @@ async fn a_final_snapshot_is_written_with_the_deletion() {
     let world = World::new().await;
     world.cluster_with("one", &[]).await;
     let delete = "Action=DeleteDBCluster&DBClusterIdentifier=one&FinalDBSnapshotIdentifier=";
+    let keep = "last&DeleteAutomatedBackups=false";
+    let (_, code, _) = world.refused(&format!("{delete}{keep}")).await;
+    assert_eq!(code, "InvalidParameterCombination");
     let (_, code, _) = world.refused(&format!("{delete}1x")).await;
     assert_eq!(code, "InvalidParameterValue");
     assert_eq!(world.cluster("one").await.record.desired, Desired::Running);
@@ -285,4 +292,117 @@ async fn a_final_snapshot_is_written_with_the_deletion() {
     assert!(last.created_at <= UnixMillis::now());
     let clusters: Vec<Stored<Cluster>> = world.catalog.list().await.unwrap();
     assert_eq!(clusters.len(), 1, "it goes when the snapshot is taken");
+}
+
+/// What controller and archiver write of a cluster whose backups reach from an hour ago to now.
+async fn with_backups(world: &World) -> UnixMillis {
+    let cluster = world.cluster("one").await.record;
+    let now = UnixMillis::now();
+    let run = LogRun {
+        folder: "log".into(),
+        after: Lsn(10),
+        end: Lsn(90),
+        files: 3,
+    };
+    let backup = ClusterBackup {
+        chains: vec![LogChain {
+            since: UnixMillis(now.0 - 3_700_000),
+            until: now,
+            groups: 2,
+            runs: vec![run],
+            ended: None,
+        }],
+        ..ClusterBackup::default()
+    };
+    let base = ClusterSnapshot {
+        automated: true,
+        cluster: "one".into(),
+        cluster_resource_id: cluster.resource_id.clone(),
+        image: world
+            .snapshot("snap")
+            .await
+            .record
+            .image
+            .map(|image| SnapshotImage {
+                lsn: Some(Lsn(20)),
+                complete_at: Some(UnixMillis(now.0 - 3_600_000)),
+                ..image
+            }),
+        ..world.snapshot("snap").await.record
+    };
+    let txn = Txn::new()
+        .insert(&cluster.resource_id, &backup)
+        .insert("rds:one-2026-01-01-04-00", &base);
+    world.catalog.commit(txn).await.unwrap();
+    now
+}
+
+#[tokio::test]
+async fn a_moment_within_the_backups_is_restored_and_others_are_refused() {
+    let world = World::with_snapshot().await;
+    let latest = with_backups(&world).await;
+    let earliest = UnixMillis(latest.0 - 3_600_000);
+    let shown = world.ok("Action=DescribeDBClusters").await;
+    for (name, moment) in [
+        ("EarliestRestorableTime", earliest),
+        ("LatestRestorableTime", latest),
+    ] {
+        let told = shown.text(&format!("DBClusters/DBCluster/{name}"));
+        assert_eq!(told, Some(moment.to_iso8601().as_str()), "{name}");
+    }
+    let at = |moment: u64, id: &str| {
+        let moment = UnixMillis(moment);
+        format!(
+            "Action=RestoreDBClusterToPointInTime&SourceDBClusterIdentifier=one\
+             &DBClusterIdentifier={id}&RestoreToTime={moment}"
+        )
+    };
+    world.ok(&at(latest.0 - 60_000, "two")).await;
+    let restore = world.cluster("two").await.record.restore.unwrap();
+    assert_eq!((restore.page_bytes, restore.pages_per_group), (8_192, 64));
+    let RestoreSource::Time {
+        base,
+        runs,
+        to,
+        groups,
+        ..
+    } = restore.from
+    else {
+        panic!("it is restored from the archive");
+    };
+    assert_eq!(
+        (base.as_str(), runs.len(), groups),
+        ("rds:one-2026-01-01-04-00", 1, 2)
+    );
+    assert_eq!(to, UnixMillis(latest.0 - 60_000));
+    for (moment, words) in [
+        (earliest.0 - 1, format!("to a time earlier than {earliest}")),
+        (latest.0 + 1, format!("to a time later than {latest}")),
+    ] {
+        let (status, code, message) = world.refused(&at(moment, "three")).await;
+        assert_eq!((status, code.as_str()), (400, "InvalidParameterValue"));
+        assert!(message.contains(&words), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn automated_snapshots_are_found_by_their_type_and_are_not_for_users_to_delete() {
+    let world = World::with_snapshot().await;
+    with_backups(&world).await;
+    let automated = "rds:one-2026-01-01-04-00";
+    assert_eq!(world.shown("&SnapshotType=automated").await, automated);
+    assert_eq!(world.shown("&SnapshotType=manual").await, "snap");
+    assert_eq!(world.shown("").await, format!("{automated} snap"));
+    let delete = "Action=DeleteDBClusterSnapshot&DBClusterSnapshotIdentifier=";
+    let (_, code, _) = world.refused(&format!("{delete}{automated}")).await;
+    assert_eq!(code, "InvalidDBClusterSnapshotStateFault");
+    world
+        .ok(&format!(
+            "Action=CopyDBClusterSnapshot&SourceDBClusterSnapshotIdentifier={automated}\
+             &TargetDBClusterSnapshotIdentifier=kept"
+        ))
+        .await;
+    assert!(!world.snapshot("kept").await.record.automated);
+    let restore = format!("{RESTORE}{automated}&DBClusterIdentifier=two");
+    world.ok(&restore).await;
 }

@@ -7,7 +7,9 @@ use quorate_control::{Catalog, Endpoint, Session, Sessions, Stored, Txn};
 use quorate_volume::protocol::{GroupIndex, Lsn, VolumeEpoch};
 
 use crate::aurora::AuroraConfig;
-use crate::aurora::controller::{plan_cluster, plan_snapshot, plan_volume};
+use crate::aurora::controller::{
+    plan_backup, plan_backup_removal, plan_cluster, plan_snapshot, plan_volume,
+};
 use crate::aurora::fixture;
 use crate::aurora::model::{
     AuroraEngineState, AuroraMemberReport, Cluster, ClusterMember, ClusterStatus, Group,
@@ -37,6 +39,8 @@ pub(super) struct Region {
     pub(super) detail: Option<String>,
     /// Copies of group 0 that are not filled.
     pub(super) filling: BTreeSet<u32>,
+    /// Whether clusters are backed up.
+    pub(super) backs_up: bool,
 }
 
 pub(super) fn node(name: &str) -> NodeId {
@@ -81,6 +85,7 @@ impl Region {
             gave_up: BTreeMap::new(),
             detail: None,
             filling: BTreeSet::new(),
+            backs_up: false,
         }
     }
 
@@ -220,7 +225,35 @@ impl Region {
         let volume: Option<Stored<Volume>> =
             self.catalog.read(&stored.record.resource_id).await.unwrap();
         let sessions = self.sessions(&stored.record, volume.as_ref().map(|v| &v.record));
-        let config = ControllerConfig {
+        let world = World::look(&self.catalog, sessions, &self.away, &self.config()).unwrap();
+        let mut snapshots = world.snapshots.iter();
+        let plan = plan_cluster(&world, &stored)
+            .or_else(|| snapshots.find_map(|snapshot| plan_snapshot(&world, snapshot)))
+            .or_else(|| plan_backup(&world, &stored))
+            .or_else(|| volume.as_ref().and_then(|v| plan_volume(&world, v)))?;
+        self.catalog.commit(plan.txn).await.unwrap();
+        Some(plan.what)
+    }
+
+    /// Makes every change that is due to backups of clusters that are gone.
+    pub(super) async fn decide_removals(&self) {
+        loop {
+            let sessions = Sessions {
+                leader: node("a-1"),
+                term: 1,
+                sessions: Vec::new(),
+            };
+            let world = World::look(&self.catalog, sessions, &self.away, &self.config()).unwrap();
+            let mut backups = world.backups.iter();
+            match backups.find_map(|backup| plan_backup_removal(&world, backup)) {
+                Some(plan) => drop(self.catalog.commit(plan.txn).await.unwrap()),
+                None => return,
+            }
+        }
+    }
+
+    fn config(&self) -> ControllerConfig {
+        ControllerConfig {
             owner: ResourceOwner {
                 region: "us-east-1".parse().unwrap(),
                 account: quorate_base::AccountId::default(),
@@ -228,16 +261,10 @@ impl Region {
             standby_replace_after_ms: REPLACE_AFTER_MS,
             aurora: AuroraConfig {
                 replace_after_ms: REPLACE_AFTER_MS,
+                backs_up: self.backs_up,
                 ..AuroraConfig::default()
             },
-        };
-        let world = World::look(&self.catalog, sessions, &self.away, &config).unwrap();
-        let mut snapshots = world.snapshots.iter();
-        let plan = plan_cluster(&world, &stored)
-            .or_else(|| snapshots.find_map(|snapshot| plan_snapshot(&world, snapshot)))
-            .or_else(|| volume.as_ref().and_then(|v| plan_volume(&world, v)))?;
-        self.catalog.commit(plan.txn).await.unwrap();
-        Some(plan.what)
+        }
     }
 
     /// Makes every change that is due, of the controller alone.

@@ -21,6 +21,7 @@ fn snapshot(is_final: bool) -> ClusterSnapshot {
         cluster_created_at: cluster.created_at,
         settings: cluster.settings,
         holds_files: true,
+        automated: false,
         is_final,
         created_at: UnixMillis::now(),
         status: SnapshotStatus::Creating,
@@ -83,6 +84,8 @@ fn taken(snapshot: &mut ClusterSnapshot) {
         page_bytes: 8_192,
         pages_per_group: 64,
         size_bytes: 1,
+        lsn: None,
+        complete_at: None,
     };
     *snapshot = records::snapshot_taken(snapshot, run, &image).unwrap();
 }
@@ -139,6 +142,8 @@ async fn another_node_goes_on_when_the_first_is_lost_and_what_that_one_does_is_v
         page_bytes: 1,
         pages_per_group: 1,
         size_bytes: 1,
+        lsn: None,
+        complete_at: None,
     };
     assert_eq!(records::snapshot_taken(&stored, run, &image), None);
 }
