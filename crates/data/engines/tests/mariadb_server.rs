@@ -104,6 +104,7 @@ async fn writer(bed: &Bed) -> (Member, RunningMariadb) {
     let want = Bootstrap {
         master_user: String::from("app"),
         master_hash: hash("secret99"),
+        follower_subject: String::from("/CN=rdsrepladmin"),
         database: Some(String::from("shop")),
     };
     bootstrap(&running, &want).await.unwrap();

@@ -22,6 +22,8 @@ pub struct Bootstrap {
     pub master_user: String,
     /// The hash of its password.
     pub master_hash: PasswordHash,
+    /// The subject of the followers' certificates, as in `/O=Quorate/CN=rdsrepladmin`.
+    pub follower_subject: String,
     /// The first database; `None` when none was asked for.
     pub database: Option<String>,
 }
@@ -42,7 +44,8 @@ pub async fn bootstrap(server: &RunningMariadb, want: &Bootstrap) -> Result<(), 
     )
     .await?;
     let follower = format!(
-        "CREATE USER IF NOT EXISTS {REPLICATION_USER}@'%' REQUIRE SUBJECT '/CN={REPLICATION_USER}'"
+        "CREATE USER IF NOT EXISTS {REPLICATION_USER}@'%' REQUIRE SUBJECT {}",
+        literal(&want.follower_subject)?
     );
     run("make the followers' account", follower).await?;
     let follows = format!("GRANT REPLICATION SLAVE ON *.* TO {REPLICATION_USER}@'%'");

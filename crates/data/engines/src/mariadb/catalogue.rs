@@ -11,8 +11,8 @@ pub enum ParameterKind {
     Real(u64, u64),
     /// One of these words.
     Word(&'static [&'static str]),
-    /// Text without quotes.
-    Text,
+    /// Some of these words, with commas between them.
+    Words(&'static [&'static str]),
 }
 
 /// One parameter.
@@ -32,6 +32,46 @@ const U32_MAX: u64 = 4_294_967_295;
 const CHARACTER_SETS: &[&str] = &[
     "ascii", "big5", "binary", "cp1251", "cp932", "euckr", "gb2312", "gbk", "latin1", "latin2",
     "sjis", "ucs2", "ujis", "utf16", "utf32", "utf8", "utf8mb3", "utf8mb4",
+];
+const COLLATIONS: &[&str] = &[
+    "ascii_bin",
+    "ascii_general_ci",
+    "binary",
+    "latin1_bin",
+    "latin1_general_ci",
+    "latin1_general_cs",
+    "latin1_swedish_ci",
+    "utf8mb3_bin",
+    "utf8mb3_general_ci",
+    "utf8mb3_unicode_ci",
+    "utf8mb4_bin",
+    "utf8mb4_general_ci",
+    "utf8mb4_unicode_520_ci",
+    "utf8mb4_unicode_ci",
+];
+const SQL_MODES: &[&str] = &[
+    "ALLOW_INVALID_DATES",
+    "ANSI",
+    "ANSI_QUOTES",
+    "ERROR_FOR_DIVISION_BY_ZERO",
+    "HIGH_NOT_PRECEDENCE",
+    "IGNORE_SPACE",
+    "NO_AUTO_CREATE_USER",
+    "NO_AUTO_VALUE_ON_ZERO",
+    "NO_BACKSLASH_ESCAPES",
+    "NO_DIR_IN_CREATE",
+    "NO_ENGINE_SUBSTITUTION",
+    "NO_UNSIGNED_SUBTRACTION",
+    "NO_ZERO_DATE",
+    "NO_ZERO_IN_DATE",
+    "ONLY_FULL_GROUP_BY",
+    "PAD_CHAR_TO_FULL_LENGTH",
+    "PIPES_AS_CONCAT",
+    "REAL_AS_FLOAT",
+    "STRICT_ALL_TABLES",
+    "STRICT_TRANS_TABLES",
+    "TIME_ROUND_FRACTIONAL",
+    "TRADITIONAL",
 ];
 const ISOLATION: &[&str] = &[
     "READ-UNCOMMITTED",
@@ -61,7 +101,7 @@ const fn parameter(
     }
 }
 
-use ParameterKind::{Bool, Integer, Real, Text, Word};
+use ParameterKind::{Bool, Integer, Real, Word, Words};
 
 const PARAMETERS: [MariadbParameter; 34] = [
     parameter(
@@ -73,7 +113,7 @@ const PARAMETERS: [MariadbParameter; 34] = [
     parameter(
         "collation_server",
         true,
-        Text,
+        Word(COLLATIONS),
         "The server's default collation.",
     ),
     parameter(
@@ -229,7 +269,7 @@ const PARAMETERS: [MariadbParameter; 34] = [
     parameter(
         "sql_mode",
         true,
-        Text,
+        Words(SQL_MODES),
         "The server's SQL modes, with commas between them.",
     ),
     parameter(

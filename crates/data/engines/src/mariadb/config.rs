@@ -45,9 +45,11 @@ const OWNED: [(&str, &str); 20] = [
     ("old_passwords", "0"),
 ];
 
+const CHARACTER_SET: &str = "utf8mb4";
+
 /// What stands unless a parameter says otherwise.
 const DEFAULTS: [(&str, &str); 3] = [
-    ("character_set_server", "utf8mb4"),
+    ("character_set_server", CHARACTER_SET),
     // How long a follower may be away before it has to be made anew.
     ("binlog_expire_logs_seconds", "3600"),
     ("innodb_buffer_pool_size", "134217728"),
@@ -100,6 +102,9 @@ impl MariadbConfig {
             let written = catalogue::option_value(name, value);
             settings.insert(catalogue::option_name(name).to_owned(), written.to_owned());
         }
+        if !self.collation_fits() {
+            settings.remove("collation_server");
+        }
         settings.extend(self.owned(paths));
         let mut text = String::from(
             "# Written by Quorate at each start and change: changes here are lost.\n[mariadbd]\n",
@@ -108,6 +113,19 @@ impl MariadbConfig {
             let _ = writeln!(text, "{name} = {}", quote(&name, &value)?);
         }
         Ok(text)
+    }
+
+    /// Whether the collation is one of the character set, without which no server starts. Two groups may have set them.
+    pub(super) fn collation_fits(&self) -> bool {
+        let get = |name: &str| self.parameters.get(name).map(String::as_str);
+        let set = get("character_set_server").unwrap_or(CHARACTER_SET);
+        let set = if set == "utf8" { "utf8mb3" } else { set };
+        get("collation_server").is_none_or(|collation| {
+            collation == set
+                || collation
+                    .strip_prefix(set)
+                    .is_some_and(|rest| rest.starts_with('_'))
+        })
     }
 
     /// The parameters that the catalogue has.
@@ -237,6 +255,25 @@ mod tests {
         for value in ["x\ny", "a\"b", "a\\nb"] {
             let asked = [("sql_mode", value)];
             assert!(config(role, &asked).render(&paths()).is_err(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_collation_of_another_character_set_is_left_out() {
+        for (set, collation, fits) in [
+            ("latin1", "latin1_bin", true),
+            ("utf8", "utf8mb3_general_ci", true),
+            ("latin1", "utf8mb4_bin", false),
+            ("binary", "binary", true),
+        ] {
+            let asked = [
+                ("character_set_server", set),
+                ("collation_server", collation),
+            ];
+            let text = config(MariadbRole::Reader, &asked)
+                .render(&paths())
+                .unwrap();
+            assert_eq!(text.contains("collation_server"), fits, "{set} {collation}");
         }
     }
 

@@ -19,6 +19,9 @@ use crate::process::{EngineProcess, ExitKind, millis};
 const LOOK_PAUSE_MIN: Duration = Duration::from_millis(5);
 const LOOK_PAUSE_MAX: Duration = Duration::from_millis(50);
 
+const CHARACTER_SET: &str = "character_set_server";
+const COLLATION: &str = "collation_server";
+
 /// A started server. Dropping it kills what it runs.
 #[derive(Debug)]
 pub struct RunningMariadb {
@@ -139,21 +142,23 @@ impl RunningMariadb {
             ..held.clone()
         };
         let text = wanted.render(&self.paths)?;
-        for parameter in catalogue::parameters().iter().filter(|known| known.dynamic) {
-            let value = wanted.parameters.get(parameter.name);
-            if value == held.parameters.get(parameter.name) {
+        for parameter in catalogue::parameters() {
+            let name = parameter.name;
+            let value = wanted.parameters.get(name);
+            // With another character set comes its own collation, unless one is asked for.
+            let again = name == COLLATION
+                && wanted.parameters.get(CHARACTER_SET) != held.parameters.get(CHARACTER_SET);
+            let same = value == held.parameters.get(name);
+            let fits = name != COLLATION || wanted.collation_fits();
+            if !parameter.dynamic || (same && !again) || !fits || (again && value.is_none()) {
                 continue;
             }
             let value = match value {
                 Some(value) => sql_value(parameter, value)?,
                 None => String::from("DEFAULT"),
             };
-            let variable = catalogue::variable_name(parameter.name);
-            self.run(
-                "set a parameter",
-                &format!("SET GLOBAL {variable} = {value}"),
-            )
-            .await?;
+            let sql = format!("SET GLOBAL {} = {value}", catalogue::variable_name(name));
+            self.run("set a parameter", &sql).await?;
         }
         self.paths
             .write(&self.paths.config(), &text, &self.account)?;

@@ -3,7 +3,7 @@
 //! Decides nothing about who writes: the record says so, and the volume's segments refuse whoever is not meant.
 
 mod driver;
-mod functions;
+mod engine;
 mod host;
 mod layout;
 mod look;
@@ -12,7 +12,6 @@ mod mount;
 mod opened;
 mod reader;
 mod run;
-mod settings;
 mod steps;
 mod storage;
 mod transfer;
