@@ -15,6 +15,8 @@ CLASS = "db.r6g.large"
 class Clusters:
     """The clusters of one region."""
 
+    ENGINE = "aurora-postgresql"
+
     def __init__(self, region):
         self.region = region
         self.api = client(region)
@@ -23,7 +25,7 @@ class Clusters:
         """Makes a cluster with so many instances, and waits until all are available."""
         arguments = {
             "DBClusterIdentifier": cluster,
-            "Engine": "aurora-postgresql",
+            "Engine": self.ENGINE,
             "MasterUsername": MASTER,
             "MasterUserPassword": PASSWORD,
             "DatabaseName": "shop",
@@ -41,7 +43,7 @@ class Clusters:
         arguments = {
             "DBInstanceIdentifier": instance,
             "DBClusterIdentifier": cluster,
-            "Engine": "aurora-postgresql",
+            "Engine": self.ENGINE,
             "DBInstanceClass": CLASS,
             **more,
         }
@@ -120,26 +122,22 @@ class Clusters:
 
     def database(self, cluster, reader=False):
         """The cluster's endpoint, or the one of its readers."""
-        described = self.describe(cluster)
-        address = described["ReaderEndpoint" if reader else "Endpoint"]
-        return ClusterDatabase(self.region, cluster, address, described, reader)
+        endpoint = endpoint_of(self.describe(cluster), reader)
+        return Database(self.region, {"DBInstanceIdentifier": cluster, "Endpoint": endpoint})
 
     def of_instance(self, instance):
         """One instance's own endpoint."""
         return Database(self.region, self.instance(instance))
 
 
-class ClusterDatabase(Database):
-    """One of a cluster's endpoints."""
-
-    def __init__(self, region, cluster, address, described, reader):
-        port = described["Port"]
-        if reader:
-            # AWS gives both endpoints one port; two endpoints of one address cannot have that here.
-            address, _, own = address.partition(":")
-            port = int(own) if own else port
-        endpoint = {"Address": address, "Port": port}
-        super().__init__(region, {"DBInstanceIdentifier": cluster, "Endpoint": endpoint})
+def endpoint_of(described, reader):
+    """The cluster's endpoint, or the one of its readers, as a DB instance's is described."""
+    address, port = described["ReaderEndpoint" if reader else "Endpoint"], described["Port"]
+    if reader:
+        # AWS gives both endpoints one port; two endpoints of one address cannot have that here.
+        address, _, own = address.partition(":")
+        port = int(own) if own else port
+    return {"Address": address, "Port": port}
 
 
 def programs():

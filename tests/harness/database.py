@@ -11,6 +11,11 @@ CONNECT_S = 10
 class Database:
     """How to reach one instance. Stays right through failovers: address and port are the instance's for life."""
 
+    # What a statement that did not succeed ends with.
+    ERRORS = (psycopg.Error,)
+    # What a connection is made with that must notice a server that is gone.
+    KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+
     def __init__(self, region, described, password=PASSWORD, name="shop", region_name=None):
         self.region = region
         self.identifier = described["DBInstanceIdentifier"]
@@ -47,7 +52,12 @@ class Database:
         def seen():
             return [self.one(query)] == [expected]
 
-        return until(seen, within, f"{query} gives {expected!r}", quiet=(psycopg.Error,))
+        return until(seen, within, f"{query} gives {expected!r}", quiet=self.ERRORS)
+
+    @staticmethod
+    def is_refusal(error):
+        """Whether the server surely did nothing, as it takes no writes."""
+        return isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
 
     def serves(self, within=30):
         """Until the instance answers."""

@@ -10,8 +10,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-import psycopg
-
 from .poll import until
 
 # A writer's ids start here times its number.
@@ -20,8 +18,6 @@ _STRIDE = 1_000_000_000
 _PAUSE_S = 0.004
 # A client that hangs on a dead server is a finding, not a reason to wait for ever.
 _HANG_S = 45
-_REFUSALS = (psycopg.errors.ReadOnlySqlTransaction,)
-_KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 
 @dataclass
@@ -89,8 +85,8 @@ class Ledger:
         while not self._stop.is_set():
             try:
                 if connection is None or connection.closed:
-                    connection = self.database.connect(**_KEEPALIVES)
-            except psycopg.Error as error:
+                    connection = self.database.connect(**self.database.KEEPALIVES)
+            except self.database.ERRORS as error:
                 notes.errors[_name(error)] += 1
                 self._stop.wait(0.05)
                 continue
@@ -104,12 +100,8 @@ class Ledger:
         notes.tried.append(row)
         try:
             connection.execute(f"insert into {self.table} (id) values (%s)", (row,))
-        except _REFUSALS as error:
-            notes.refused.append(row)
-            notes.errors[_name(error)] += 1
-            connection.close()
-        except psycopg.Error as error:
-            notes.unknown.append(row)
+        except self.database.ERRORS as error:
+            (notes.refused if self.database.is_refusal(error) else notes.unknown).append(row)
             notes.errors[_name(error)] += 1
             connection.close()
         else:

@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use quorate_archive::Archive;
 use quorate_control::{Catalog, Lease};
+use quorate_engines::mariadb::find_mariadb;
 use quorate_engines::{EngineAccount, EngineError, find_memcached, find_postgres, find_redis};
 use quorate_rds::events::ResourceOwner;
 use quorate_region::EngineIssuer;
@@ -16,7 +17,7 @@ use quorate_volume::SegmentHost;
 use crate::config::Config;
 use crate::node::Own;
 
-/// The agent that runs PostgreSQL.
+/// The agent that runs PostgreSQL; what it found of engines serves clusters, too.
 pub(crate) fn rds_agent(
     folder: &Path,
     config: &Config,
@@ -33,7 +34,10 @@ pub(crate) fn rds_agent(
         folder: folder.join("members"),
         standby_loss: config.standby_loss(),
     };
-    let installs = found(find_postgres(&config.postgres_bin_dirs), "no PostgreSQL")?;
+    let installs = quorate_rds::agent::Installs {
+        postgres: found(find_postgres(&config.postgres_bin_dirs), "no PostgreSQL")?,
+        mariadb: found(find_mariadb(&[]), "no MariaDB")?,
+    };
     Ok(Arc::new(quorate_rds::agent::AgentHost::new(
         agent,
         catalog.clone(),

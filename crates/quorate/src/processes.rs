@@ -1,7 +1,7 @@
 //! Signals to whole families of processes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -80,22 +80,36 @@ pub(crate) fn kill_family(root: i32) -> bool {
     true
 }
 
-/// The PostgreSQL servers below a node: their first process, and where their data lies.
+/// The PostgreSQL and MariaDB servers below a node: their first process, and where their data lies.
 pub(crate) fn engines_below(node: i32) -> Vec<EngineProcess> {
     family(node)
         .into_iter()
         .filter_map(|pid| {
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-            let mut args = line.split(|b| *b == 0).map(String::from_utf8_lossy);
-            let program = args.next()?;
-            let is_server = program.ends_with("/postgres");
-            let data = args.skip_while(|arg| arg != "-D").nth(1)?;
-            is_server.then(|| EngineProcess {
+            let args: Vec<_> = line
+                .split(|b| *b == 0)
+                .map(String::from_utf8_lossy)
+                .collect();
+            let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+            Some(EngineProcess {
                 pid,
-                data: PathBuf::from(data.as_ref()),
+                data: data_of(&args)?,
             })
         })
         .collect()
+}
+
+/// Where the data of the server lies that has this command line, as `quorate-engines` starts servers.
+fn data_of(args: &[&str]) -> Option<PathBuf> {
+    let (program, args) = args.split_first()?;
+    if program.ends_with("/postgres") {
+        let mut args = args.iter().skip_while(|arg| **arg != "-D");
+        return args.nth(1).map(PathBuf::from);
+    }
+    let config = args.first()?.strip_prefix("--defaults-file=")?;
+    program
+        .ends_with("/mariadbd")
+        .then(|| Path::new(config).with_file_name("data"))
 }
 
 /// The processes below a node that serve volumes as files.
@@ -137,4 +151,29 @@ fn stat_field(pid: i32, at: usize) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(at).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_told_from_their_guards_and_their_children() {
+        let postgres = [
+            "/usr/lib/postgresql/15/bin/postgres",
+            "-D",
+            "/srv/m/data",
+            "",
+        ];
+        assert_eq!(data_of(&postgres), Some(PathBuf::from("/srv/m/data")));
+        let mariadb = ["/usr/sbin/mariadbd", "--defaults-file=/srv/m/my.cnf", ""];
+        assert_eq!(data_of(&mariadb), Some(PathBuf::from("/srv/m/data")));
+        for other in [
+            &["postgres: checkpointer", ""][..],
+            &["/proc/self/exe", "guard", "--", "/usr/sbin/mariadbd", ""],
+            &[""],
+        ] {
+            assert_eq!(data_of(other), None, "{other:?}");
+        }
+    }
 }

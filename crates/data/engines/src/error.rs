@@ -46,9 +46,9 @@ pub enum EngineError {
         /// Where was looked, and what was incomplete there.
         detail: String,
     },
-    /// A cache server is not installed.
+    /// A server is not installed.
     #[error(
-        "no {server} found in /usr/bin and on PATH; install it with `apt-get install {package}`"
+        "no {server} found in Debian's folders and on PATH; install it with `apt-get install {package}`"
     )]
     ServerMissing {
         /// What was looked for.
@@ -142,6 +142,14 @@ pub enum EngineError {
         /// The driver's error.
         source: tokio_postgres::Error,
     },
+    /// A MariaDB server refused a statement, or the connection to it broke.
+    #[error("{doing}: {source}")]
+    Mysql {
+        /// What was being done.
+        doing: String,
+        /// The driver's error.
+        source: mysql_async::Error,
+    },
     /// A Redis server or Sentinel refused a command, or the connection to it broke.
     #[error("{doing}: {source}")]
     Redis {
@@ -165,6 +173,14 @@ impl EngineError {
     pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> EngineError {
         let doing = doing.into();
         move |source| EngineError::Io { doing, source }
+    }
+
+    /// Adds what was being done to an error of MariaDB's driver.
+    pub(crate) fn mysql(
+        doing: impl Into<String>,
+    ) -> impl FnOnce(mysql_async::Error) -> EngineError {
+        let doing = doing.into();
+        move |source| EngineError::Mysql { doing, source }
     }
 
     /// Adds what was being done to an error of the Redis driver.

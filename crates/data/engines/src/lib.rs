@@ -1,7 +1,7 @@
 //! Start, probe, promote, fence and stop one database process.
 //!
-//! Owns everything between a member's folder on disk and a server (PostgreSQL, Redis or Valkey with its Sentinel,
-//! Memcached) that answers: the account that engines run as, the guard that outlives a node just long enough to kill its engine,
+//! Owns everything between a member's folder on disk and a server (PostgreSQL, MariaDB, Redis or Valkey with its
+//! Sentinel, Memcached) that answers: the account that engines run as, the guard that outlives a node just long enough to kill its engine,
 //! the configuration files, the copy and rewind of data folders, and the questions asked of a
 //! running server. Must not know who should lead, what the catalog says, or what an instance means
 //! to its owner.
@@ -16,6 +16,7 @@ mod error;
 mod folder;
 pub mod guard;
 mod logtail;
+pub mod mariadb;
 pub mod memcached;
 pub mod postgres;
 mod process;

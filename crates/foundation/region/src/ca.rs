@@ -12,6 +12,9 @@ use time::{Duration, OffsetDateTime};
 
 use quorate_base::RegionName;
 
+/// The organization of every certificate's subject.
+pub(crate) const ORGANIZATION: &str = "Quorate";
+
 /// A region's CA lives as long as the region's data may be wanted.
 const VALID_YEARS: i64 = 20;
 
@@ -103,7 +106,7 @@ fn authority_params(name: &str, levels_below: u8) -> CertificateParams {
 
 fn named(common_name: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
-    name.push(DnType::OrganizationName, "Quorate");
+    name.push(DnType::OrganizationName, ORGANIZATION);
     name.push(DnType::CommonName, common_name);
     name
 }

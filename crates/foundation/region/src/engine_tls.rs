@@ -2,7 +2,7 @@
 
 use rcgen::ExtendedKeyUsagePurpose;
 
-use crate::ca::{CaError, CertificateAuthority};
+use crate::ca::{CaError, CertificateAuthority, ORGANIZATION};
 
 /// Signs the certificates of one node's engines.
 #[derive(Debug, Clone)]
@@ -45,6 +45,12 @@ impl EngineIssuer {
     /// When the name cannot stand in a certificate.
     pub fn client(&self, user: &str) -> Result<IssuedCertificate, CaError> {
         self.issue(user, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    /// The subject of a client's certificate, as OpenSSL writes it in one line.
+    #[must_use]
+    pub fn client_subject(user: &str) -> String {
+        format!("/O={ORGANIZATION}/CN={user}")
     }
 
     fn issue(

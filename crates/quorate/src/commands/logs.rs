@@ -90,7 +90,7 @@ fn cluster_logs(layout: &Layout, of: &str, id: &str, cluster: &Cluster) -> Vec<(
             continue;
         };
         let folder = layout.node(node).join("clusters").join(&member.resource_id);
-        for log in ["mount", "postgres"] {
+        for log in ["mount", "postgres", "mariadb", "slow"] {
             let path = folder.join("log").join(format!("{log}.log"));
             logs.push((format!("{node} {log}"), path));
         }

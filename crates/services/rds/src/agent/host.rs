@@ -9,12 +9,13 @@ use std::time::Duration;
 use quorate_base::NodeId;
 use quorate_control::{Catalog, CatalogError, Lease, Txn};
 use quorate_engines::guard::GuardProgram;
+use quorate_engines::mariadb::{MariadbHost, MariadbInstall};
 use quorate_engines::postgres::PostgresHost;
 use quorate_engines::{EngineAccount, EngineError, PostgresInstall, SettingContext, SettingType};
 use quorate_region::EngineIssuer;
 
 use crate::agent::member::MemberHandle;
-use crate::catalogue::enum_words;
+use crate::catalogue::{Program, enum_words, mariadb_parameters};
 use crate::events::ResourceOwner;
 use crate::model::{EngineParameters, EngineVersion, Host, ParameterContext, ParameterSpec};
 
@@ -38,6 +39,15 @@ pub struct AgentConfig {
     pub standby_loss: Duration,
 }
 
+/// The engines found on a host. Where one has none, the node runs none of it and says so.
+#[derive(Debug, Clone, Default)]
+pub struct Installs {
+    /// PostgreSQL's, newest version first.
+    pub postgres: Vec<PostgresInstall>,
+    /// MariaDB's, newest version first.
+    pub mariadb: Vec<MariadbInstall>,
+}
+
 /// The agent's surroundings.
 pub struct AgentHost {
     pub(crate) config: AgentConfig,
@@ -46,13 +56,13 @@ pub struct AgentHost {
     pub(crate) issuer: EngineIssuer,
     pub(crate) account: EngineAccount,
     pub(crate) guard: GuardProgram,
-    pub(crate) installs: Vec<PostgresInstall>,
+    pub(crate) installs: Installs,
     /// Running members by resource id, for cancel requests.
     pub(crate) members: Mutex<BTreeMap<String, MemberHandle>>,
 }
 
 impl AgentHost {
-    /// Puts an agent's surroundings together. `installs` may be empty: the node then runs no engines and says so.
+    /// Puts an agent's surroundings together.
     #[must_use]
     pub fn new(
         config: AgentConfig,
@@ -60,7 +70,7 @@ impl AgentHost {
         lease: Lease,
         issuer: EngineIssuer,
         account: EngineAccount,
-        installs: Vec<PostgresInstall>,
+        installs: Installs,
     ) -> AgentHost {
         let guard = GuardProgram::own();
         let members = Mutex::default();
@@ -76,10 +86,11 @@ impl AgentHost {
         }
     }
 
-    /// The programs of a version, with whom and what they run under.
+    /// PostgreSQL's programs of a version, with whom and what they run under.
     pub(crate) fn postgres(&self, version: &str) -> Option<PostgresHost> {
         let install = self
             .installs
+            .postgres
             .iter()
             .find(|i| i.version().to_string() == version)?;
         Some(PostgresHost {
@@ -90,18 +101,33 @@ impl AgentHost {
         })
     }
 
+    /// MariaDB's programs of a version, with whom and what they run under.
+    pub(crate) fn mariadb(&self, version: &str) -> Option<MariadbHost> {
+        let mut installs = self.installs.mariadb.iter();
+        let install = installs.find(|install| install.version.to_string() == version)?;
+        Some(MariadbHost {
+            install: install.clone(),
+            account: self.account.clone(),
+            guard: self.guard.clone(),
+        })
+    }
+
     /// Tells the catalog which engines this host has, and which parameters they know.
     ///
     /// # Errors
     /// As the catalog.
     pub(crate) async fn register(&self) -> Result<(), CatalogError> {
-        let engines = self.installs.iter().map(engine_version).collect();
         let host = Host {
-            engines,
+            engines: self.installs.versions(),
             volumes_refused: volumes_refused(),
         };
         let mut txn = Txn::new().put(self.config.node.as_str(), &host);
-        for install in &self.installs {
+        for install in &self.installs.mariadb {
+            // What may be set is told by this program, and may change with it.
+            let id = format!("{}-{}", Program::Mariadb.name(), install.version);
+            txn = txn.put(&id, &mariadb_parameters());
+        }
+        for install in &self.installs.postgres {
             let install = install.clone();
             let id = format!("postgres-{}", install.version());
             if self.catalog.view().read::<EngineParameters>(&id)?.is_some() {
@@ -129,10 +155,18 @@ fn volumes_refused() -> Option<String> {
     ))
 }
 
-fn engine_version(install: &PostgresInstall) -> EngineVersion {
-    EngineVersion {
-        engine: String::from("postgres"),
-        version: install.version().to_string(),
+impl Installs {
+    fn versions(&self) -> Vec<EngineVersion> {
+        let of = |program: Program, version: String| EngineVersion {
+            engine: program.name().to_owned(),
+            version,
+        };
+        let postgres = self.postgres.iter();
+        let postgres = postgres.map(|i| of(Program::Postgres, i.version().to_string()));
+        let mariadb = self.mariadb.iter();
+        postgres
+            .chain(mariadb.map(|i| of(Program::Mariadb, i.version.to_string())))
+            .collect()
     }
 }
 

@@ -81,6 +81,7 @@ impl Member {
             let version = self
                 .host
                 .installs
+                .postgres
                 .iter()
                 .map(quorate_engines::PostgresInstall::version)
                 .find(|version| version.to_string() == settings.engine_version)

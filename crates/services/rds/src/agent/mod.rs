@@ -18,5 +18,5 @@ mod steps;
 mod sync;
 
 pub use cancel::{CANCEL_METHOD, CancelQuestion};
-pub use host::{AgentConfig, AgentHost};
+pub use host::{AgentConfig, AgentHost, Installs};
 pub use run::run_agent;

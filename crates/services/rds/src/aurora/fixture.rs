@@ -9,7 +9,7 @@ use crate::aurora::model::{
     Cluster, ClusterEndpoints, ClusterMember, ClusterSettings, ClusterStatus, MemberDesired,
     PendingClusterChanges, PendingMemberChanges,
 };
-use crate::model::{Desired, MemberState, ParametersApplied, ScramVerifier, Status};
+use crate::model::{Desired, MemberState, ParametersApplied, PasswordVerifier, Status};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -52,7 +52,7 @@ pub(crate) fn member(number: u16, node: NodeId) -> ClusterMember {
 
 /// A cluster with this many members, at most three, that serves at epoch 3.
 pub(crate) fn cluster(members: u16) -> Cluster {
-    let verifier = ScramVerifier::of("secret99");
+    let verifier = PasswordVerifier::scram("secret99");
     let members: BTreeMap<String, ClusterMember> = (1..=members)
         .zip(['a', 'b', 'c'])
         .map(|(number, letter)| (format!("m{number}"), member(number, node(letter))))

@@ -18,5 +18,4 @@ pub mod records;
 
 pub use controller::{AuroraConfig, run_snapshot_upkeep};
 
-/// The engine of a cluster at the API. Hosts run it with the program of `postgres`.
-pub const AURORA_POSTGRESQL: &str = "aurora-postgresql";
+pub use crate::catalogue::{AURORA_MYSQL, AURORA_POSTGRESQL};

@@ -17,6 +17,7 @@ use quorate_control::{Endpoint, EndpointProtocol, Stored, Txn};
 use crate::aurora::model::{
     Cluster, ClusterMember, CustomEndpoint, CustomEndpointKind, MemberDesired, MemberOrder, Volume,
 };
+use crate::catalogue::Program;
 use crate::model::{Desired, MemberState, ParametersApplied};
 
 /// The id of the cluster endpoint, which leads to the writer.
@@ -43,6 +44,14 @@ pub fn custom_endpoint_id(name: &str) -> String {
     format!("rds-cluster-custom:{name}")
 }
 
+/// What clients of a cluster speak, as far as gateways have to know.
+fn protocol(cluster: &Cluster) -> EndpointProtocol {
+    match Program::of_version(&cluster.settings.engine_version) {
+        Program::Postgres => EndpointProtocol::Postgres,
+        Program::Mariadb => EndpointProtocol::Opaque,
+    }
+}
+
 /// Every endpoint of a cluster, by its id, with the targets that follow from the record. `id` is the DB cluster
 /// identifier.
 #[must_use]
@@ -51,7 +60,7 @@ pub fn endpoints(id: &str, cluster: &Cluster) -> BTreeMap<String, Endpoint> {
         port,
         targets,
         epoch: cluster.epoch,
-        protocol: EndpointProtocol::Postgres,
+        protocol: protocol(cluster),
         cluster: None,
     };
     let writer: Vec<SocketAddr> = writer_target(cluster).into_iter().collect();

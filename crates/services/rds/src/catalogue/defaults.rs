@@ -1,8 +1,9 @@
-//! What RDS sets for PostgreSQL where the engine's own default is another: `Source` is `system` for these.
+//! What RDS sets where the engine's own default is another: `Source` is `system` for these.
 //!
-//! The formulas are those of AWS's groups `default.postgres*`.
+//! The formulas are those of AWS's groups `default.postgres*`, and of `default.aurora-mysql8.0` but for the buffer pool:
+//! hosts run more than one engine, so it takes a quarter of the class's memory, as PostgreSQL's does.
 
-use crate::catalogue::{FORCE_SSL, major_of};
+use crate::catalogue::{FORCE_SSL, Program, major_of};
 
 /// One parameter's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +54,29 @@ const DEFAULTS: [ParameterDefault; 19] = [
     default("track_io_timing", "1"),
 ];
 
+const MARIADB_DEFAULTS: [ParameterDefault; 3] = [
+    default("character_set_server", "utf8mb4"),
+    default("innodb_buffer_pool_size", "{DBInstanceClassMemory/4}"),
+    default(
+        "max_connections",
+        "GREATEST({log(DBInstanceClassMemory/805306368)*45},{log(DBInstanceClassMemory/8187281408)*1000},45)",
+    ),
+];
+
 const fn default(name: &'static str, value: &'static str) -> ParameterDefault {
     ParameterDefault { name, value }
 }
 
-/// The defaults of an engine version, `rds.force_ssl` included.
+/// The defaults of an engine version, PostgreSQL's `rds.force_ssl` included.
 pub fn parameter_defaults(engine_version: &str) -> impl Iterator<Item = ParameterDefault> {
+    let of_program = match Program::of_version(engine_version) {
+        Program::Postgres => postgres_defaults(engine_version).collect::<Vec<_>>(),
+        Program::Mariadb => MARIADB_DEFAULTS.to_vec(),
+    };
+    of_program.into_iter()
+}
+
+fn postgres_defaults(engine_version: &str) -> impl Iterator<Item = ParameterDefault> {
     let major: u32 = major_of(engine_version).parse().unwrap_or(0);
     let force_ssl = if major >= FORCE_SSL_SINCE { "1" } else { "0" };
     DEFAULTS.into_iter().chain([default(FORCE_SSL, force_ssl)])
@@ -82,6 +100,12 @@ mod tests {
                 let value = evaluate(default.value, &class).unwrap();
                 assert!(value.parse::<f64>().is_ok(), "{} = {value}", default.name);
             }
+            let mysql = find_default("8.0.mysql_aurora.3.mariadb.10.11.19", "max_connections");
+            let value = evaluate(mysql.unwrap().value, &class).unwrap();
+            assert!(
+                value.parse::<u32>().is_ok_and(|value| value >= 45),
+                "{value}"
+            );
         }
     }
 

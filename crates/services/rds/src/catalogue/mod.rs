@@ -5,8 +5,10 @@
 mod classes;
 mod defaults;
 mod effective;
+mod engine;
 mod enum_words;
 mod formula;
+mod mariadb;
 mod owned_parameters;
 mod versions;
 
@@ -15,7 +17,12 @@ pub use defaults::{ParameterDefault, find_default, parameter_defaults};
 pub use effective::{
     EffectiveError, FORCE_SSL, LOGICAL_REPLICATION, effective_parameters, force_ssl,
 };
+pub use engine::{
+    AURORA_MYSQL, AURORA_POSTGRESQL, ApiEngine, Program, family_of, major_of, matches_version,
+    program_version,
+};
 pub use enum_words::enum_words;
 pub use formula::{FormulaError, evaluate, is_formula};
+pub use mariadb::mariadb_parameters;
 pub use owned_parameters::is_owned;
-pub use versions::{family_of, major_of, version_key};
+pub use versions::version_key;

@@ -10,6 +10,7 @@ use crate::aurora::model::{
     AuroraMemberReport, Cluster, ClusterBackup, ClusterSnapshot, SnapshotStatus, Volume,
     VolumeReport,
 };
+use crate::catalogue::{Program, program_version};
 use crate::controller::ControllerConfig;
 use crate::decide::placement::NodeFacts;
 use crate::model::{Host, Instance, MemberReport, ParameterGroup};
@@ -161,14 +162,14 @@ impl World {
 
     /// The nodes as places for a member of this engine version.
     pub(crate) fn places(&self, engine: &str, version: &str) -> Vec<NodeFacts> {
-        self.places_where(|host| has_version(host, engine, version))
+        self.places_where(|host| host.runs(engine, version))
     }
 
-    /// The nodes as places for a cluster's member of this version of PostgreSQL.
-    pub(crate) fn mount_places(&self, version: &str) -> Vec<NodeFacts> {
-        self.places_where(|host| {
-            host.volumes_refused.is_none() && has_version(host, "postgres", version)
-        })
+    /// The nodes as places for a cluster's member of this engine version.
+    pub(crate) fn mount_places(&self, engine_version: &str) -> Vec<NodeFacts> {
+        let program = Program::of_version(engine_version).name();
+        let version = program_version(engine_version);
+        self.places_where(|host| host.volumes_refused.is_none() && host.runs(program, version))
     }
 
     fn places_where(&self, able: impl Fn(&Host) -> bool) -> Vec<NodeFacts> {
@@ -200,10 +201,4 @@ impl World {
             .iter()
             .filter(move |i| i.record.source.as_deref() == Some(id))
     }
-}
-
-fn has_version(host: &Host, engine: &str, version: &str) -> bool {
-    host.engines
-        .iter()
-        .any(|e| e.engine == engine && e.version == version)
 }

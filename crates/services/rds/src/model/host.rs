@@ -17,13 +17,13 @@ pub struct Host {
 /// An engine that a host can run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EngineVersion {
-    /// `postgres`.
+    /// The program: `postgres` or `mariadb`.
     pub engine: String,
-    /// As in `15.18`.
+    /// The program's version, as in `15.18`.
     pub version: String,
 }
 
-/// The parameters that an engine version knows, as the engine itself tells them (`postgres --describe-config`).
+/// The parameters that an engine version knows: of PostgreSQL as it tells them itself (`postgres --describe-config`).
 /// Id in the catalog: `ENGINE-VERSION`, as in `postgres-15.18`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineParameters {
@@ -59,6 +59,15 @@ pub enum ParameterContext {
     Start,
     /// With a reload (`dynamic`).
     Reload,
+}
+
+impl Host {
+    /// Whether the host has this version of a program.
+    #[must_use]
+    pub fn runs(&self, program: &str, version: &str) -> bool {
+        let mut engines = self.engines.iter();
+        engines.any(|engine| engine.engine == program && engine.version == version)
+    }
 }
 
 impl Record for Host {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use quorate_base::UnixMillis;
 use quorate_control::Record;
 
-use crate::model::{ScramVerifier, Settings, Status, Tag, Topology};
+use crate::model::{PasswordVerifier, Settings, Status, Tag, Topology};
 
 /// A DB instance. Id in the catalog: the DB instance identifier, in lower case.
 ///
@@ -40,7 +40,7 @@ pub struct Instance {
     /// The parameter group's revision that the primary's engine was last started or reloaded with, and whether
     /// a static parameter waits for a reboot: gives `ParameterApplyStatus`.
     pub parameters_applied: ParametersApplied,
-    /// Fingerprint of the master verifier that the engine was last given (`ScramVerifier::fingerprint`).
+    /// Fingerprint of the master verifier that the engine was last given (`PasswordVerifier::fingerprint`).
     pub credentials_applied: Option<String>,
 }
 
@@ -72,7 +72,7 @@ pub struct PendingChanges {
     /// `EngineVersion`.
     pub engine_version: Option<String>,
     /// `MasterUserPassword`, as a verifier.
-    pub master_verifier: Option<ScramVerifier>,
+    pub master_verifier: Option<PasswordVerifier>,
     /// `DBPortNumber`.
     pub port: Option<u16>,
     /// `BackupRetentionPeriod`, days.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use quorate_base::ZoneName;
 
-use crate::model::ScramVerifier;
+use crate::model::PasswordVerifier;
 
 /// One tag of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct Settings {
     /// The master user's name.
     pub master_username: String,
     /// What the engine checks the master password against. The password itself is kept nowhere.
-    pub master_verifier: ScramVerifier,
+    pub master_verifier: PasswordVerifier,
     /// Name of the DB parameter group.
     pub parameter_group: String,
     /// Name of the subnet group.

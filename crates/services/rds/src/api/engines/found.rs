@@ -7,20 +7,18 @@ use quorate_control::Stored;
 
 use crate::api::context::Context;
 use crate::api::error::RdsError;
-use crate::aurora::AURORA_POSTGRESQL;
-use crate::catalogue::{family_of, major_of, version_key};
+use crate::catalogue::{
+    ApiEngine, Program, family_of, matches_version, program_version, version_key,
+};
 use crate::model::Host;
 
 /// The engine of instances of their own.
 pub(crate) const POSTGRES: &str = "postgres";
 
-/// Every engine that is offered; all run the program of [`POSTGRES`].
-pub(crate) const ENGINES: [&str; 2] = [POSTGRES, AURORA_POSTGRESQL];
-
 /// What hosts report that they can run.
 pub(crate) struct Engines {
-    /// The zones in which each version can run.
-    versions: BTreeMap<Vec<u64>, (String, BTreeSet<ZoneName>)>,
+    /// The zones in which each version of a program can run, by the version as engines have it.
+    versions: BTreeMap<(Program, Vec<u64>), (String, BTreeSet<ZoneName>)>,
     zones_reported: BTreeSet<ZoneName>,
 }
 
@@ -37,38 +35,50 @@ impl Engines {
             };
             engines.zones_reported.insert(node.zone());
             let found = host.record.engines.into_iter();
-            for engine in found.filter(|engine| engine.engine == POSTGRES) {
+            for engine in found {
+                let mut programs = [Program::Postgres, Program::Mariadb].into_iter();
+                let Some(program) = programs.find(|program| program.name() == engine.engine) else {
+                    continue;
+                };
                 let entry = engines
                     .versions
-                    .entry(version_key(&engine.version))
-                    .or_insert_with(|| (engine.version, BTreeSet::new()));
+                    .entry((program, version_key(&engine.version)))
+                    .or_insert_with(|| (program.engine_version(&engine.version), BTreeSet::new()));
                 entry.1.insert(node.zone());
             }
         }
         Ok(engines)
     }
 
-    /// Versions, newest first.
-    pub(crate) fn versions(&self) -> impl Iterator<Item = &str> {
-        self.versions
-            .values()
-            .rev()
-            .map(|(version, _)| version.as_str())
+    /// An engine's versions, newest first.
+    pub(crate) fn versions(&self, engine: ApiEngine) -> impl Iterator<Item = &str> {
+        let all = self.versions.iter().rev();
+        all.filter(move |((program, _), _)| *program == engine.program())
+            .map(|(_, (version, _))| version.as_str())
     }
 
     /// Families of parameter groups, each with its newest version: by engine, newest first.
     pub(crate) fn families(&self) -> Vec<(String, &str)> {
-        ENGINES
-            .iter()
+        let engines = ApiEngine::ALL.into_iter();
+        engines
+            .flat_map(|engine| self.families_of(engine))
+            .collect()
+    }
+
+    /// Those of clusters.
+    pub(crate) fn cluster_families(&self) -> Vec<(String, &str)> {
+        let engines = ApiEngine::ALL.into_iter();
+        let clusters = engines.filter(|engine| engine.is_clusters());
+        clusters
             .flat_map(|engine| self.families_of(engine))
             .collect()
     }
 
     /// Families of an engine's parameter groups, newest first, each with its newest version.
-    pub(crate) fn families_of(&self, engine: &str) -> Vec<(String, &str)> {
+    fn families_of(&self, engine: ApiEngine) -> Vec<(String, &str)> {
         let mut families: Vec<(String, &str)> = Vec::new();
-        for version in self.versions() {
-            let family = family_of(engine, version);
+        for version in self.versions(engine) {
+            let family = family_of(engine.name(), version);
             if families.iter().all(|(known, _)| *known != family) {
                 families.push((family, version));
             }
@@ -80,26 +90,30 @@ impl Engines {
     pub(crate) fn resolve(
         &self,
         context: &Context<'_>,
-        engine: &str,
+        engine: ApiEngine,
         asked: Option<&str>,
     ) -> Result<String, RdsError> {
         if self.zones_reported.is_empty() {
             return Err(RdsError::RegionStarting(context.region.name.clone()));
         }
-        if self.versions.is_empty() {
+        if self.versions(engine).next().is_none() {
+            let program = engine.program();
             return Err(RdsError::InsufficientCapacity(format!(
-                "No host of region {} has PostgreSQL. Install it (apt-get install postgresql) and start the zones again.",
-                context.region.name
+                "No host of region {} has {}. Install it (apt-get install {}) and start the zones again.",
+                context.region.name,
+                program.title(),
+                program.package()
             )));
         }
         let means = |version: &&str| asked.is_none_or(|asked| matches_version(version, asked));
-        self.versions()
+        self.versions(engine)
             .find(means)
             .map(str::to_owned)
             .ok_or_else(|| {
                 RdsError::InvalidCombination(format!(
-                    "Cannot find version {} for {engine}",
-                    asked.unwrap_or_default()
+                    "Cannot find version {} for {}",
+                    asked.unwrap_or_default(),
+                    engine.name()
                 ))
             })
     }
@@ -120,7 +134,10 @@ impl Engines {
         let none = BTreeSet::new();
         let able = self
             .versions
-            .get(&version_key(version))
+            .get(&(
+                Program::of_version(version),
+                version_key(program_version(version)),
+            ))
             .map_or(&none, |(_, zones)| zones);
         if let Some(zone) = zone.filter(|zone| !able.contains(zone)) {
             return Err(RdsError::InsufficientCapacity(format!(
@@ -135,9 +152,4 @@ impl Engines {
         }
         Ok(())
     }
-}
-
-/// Whether a version is the one asked for, in full or by its major version.
-pub(super) fn matches_version(version: &str, asked: &str) -> bool {
-    version == asked || major_of(version) == asked
 }

@@ -7,6 +7,3 @@ mod versions;
 pub(crate) use found::{Engines, POSTGRES};
 pub(crate) use orderable::describe as describe_orderable;
 pub(crate) use versions::describe as describe_versions;
-
-/// `LicenseModel`.
-pub(crate) const LICENSE: &str = "postgresql-license";

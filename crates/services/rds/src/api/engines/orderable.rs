@@ -4,13 +4,11 @@ use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
-use crate::api::engines::LICENSE;
-use crate::api::engines::found::{ENGINES, Engines, POSTGRES, matches_version};
+use crate::api::engines::Engines;
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::instance::StorageType;
-use crate::aurora::AURORA_POSTGRESQL;
-use crate::catalogue::{InstanceClass, all_classes};
+use crate::catalogue::{ApiEngine, InstanceClass, all_classes, matches_version};
 
 /// The largest page that AWS gives of orderable options.
 const ORDERABLE_RECORDS_MAX: i64 = 10_000;
@@ -20,19 +18,25 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
     let params = &context.params;
     let page = PageRequest::read_within(params, ORDERABLE_RECORDS_MAX)?;
     Filters::read(params, &[])?;
-    let engine = params.required("Engine")?;
+    let engine = ApiEngine::find(params.required("Engine")?);
     let engines = Engines::read(context).await?;
-    let fits = ENGINES.contains(&engine)
-        && params
-            .text("LicenseModel")
-            .is_none_or(|license| license == LICENSE)
+    let licensed = |engine: &ApiEngine| {
+        let license = params.text("LicenseModel");
+        license.is_none_or(|license| license == engine.program().license())
+    };
+    let fits = engine.as_ref().is_none_or(licensed)
         && params.boolean("Vpc")? != Some(false)
         && params
             .text("AvailabilityZoneGroup")
             .is_none_or(|g| g == context.region.name.as_str());
     let mut options = Vec::new();
     let classes = all_classes();
-    for version in engines.versions().filter(|_| fits) {
+    let versions = engine.into_iter().filter(|_| fits);
+    let versions = versions.flat_map(|engine| {
+        let versions = engines.versions(engine);
+        versions.map(move |version| (engine, version))
+    });
+    for (engine, version) in versions {
         if !params
             .text("EngineVersion")
             .is_none_or(|asked| matches_version(version, asked))
@@ -45,24 +49,26 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
                 .is_none_or(|asked| asked == class.name)
             {
                 let kinds = storages(engine).into_iter();
-                options.extend(kinds.map(|storage| (version, class, storage)));
+                options.extend(kinds.map(|storage| (engine, version, class, storage)));
             }
         }
     }
-    let key = |(version, class, storage): &(&str, &InstanceClass, Option<StorageType>)| {
-        format!("{version}/{}/{}", class.name, storage_word(*storage))
-    };
+    let key =
+        |(_, version, class, storage): &(ApiEngine, &str, &InstanceClass, Option<StorageType>)| {
+            format!("{version}/{}/{}", class.name, storage_word(*storage))
+        };
     let page = page.cut(options, key);
-    Ok(
-        page.into_result("OrderableDBInstanceOptions", |(version, class, storage)| {
-            orderable_element(context, version, class, storage)
-        }),
-    )
+    Ok(page.into_result(
+        "OrderableDBInstanceOptions",
+        |(engine, version, class, storage)| {
+            orderable_element(context, engine, version, class, storage)
+        },
+    ))
 }
 
 /// The storage types of an engine's instances; members of a cluster have none of their own.
-fn storages(engine: &str) -> Vec<Option<StorageType>> {
-    if engine == AURORA_POSTGRESQL {
+fn storages(engine: ApiEngine) -> Vec<Option<StorageType>> {
+    if engine.is_clusters() {
         vec![None]
     } else {
         StorageType::ALL.map(Some).to_vec()
@@ -75,12 +81,12 @@ fn storage_word(storage: Option<StorageType>) -> &'static str {
 
 fn orderable_element(
     context: &Context<'_>,
+    engine: ApiEngine,
     version: &str,
     class: &InstanceClass,
     storage: Option<StorageType>,
 ) -> Element {
     let cluster = storage.is_none();
-    let engine = if cluster { AURORA_POSTGRESQL } else { POSTGRES };
     let size = storage.map(StorageType::size_gib);
     let iops = storage.and_then(StorageType::iops);
     let no = [
@@ -95,10 +101,10 @@ fn orderable_element(
         "SupportsDedicatedLogVolume",
     ];
     Element::new("OrderableDBInstanceOption")
-        .field("Engine", engine)
+        .field("Engine", engine.name())
         .field("EngineVersion", version)
         .field("DBInstanceClass", &class.name)
-        .field("LicenseModel", LICENSE)
+        .field("LicenseModel", engine.program().license())
         .with(Element::list(
             "AvailabilityZones",
             &context.region.zones,

@@ -4,11 +4,10 @@ use quorate_wire::page::PageRequest;
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
-use crate::api::engines::found::{ENGINES, Engines, matches_version};
+use crate::api::engines::Engines;
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
-use crate::aurora::AURORA_POSTGRESQL;
-use crate::catalogue::{family_of, major_of, version_key};
+use crate::catalogue::{ApiEngine, family_of, major_of, matches_version, version_key};
 
 /// `DescribeDBEngineVersions`.
 pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
@@ -26,14 +25,18 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
     )?;
     let default_only = params.boolean("DefaultOnly")?.unwrap_or(false);
     let engines = Engines::read(context).await?;
-    let all: Vec<&str> = engines.versions().collect();
-    let mut shown: Vec<(&str, &str)> = ENGINES
-        .iter()
-        .flat_map(|engine| all.iter().map(|version| (*engine, *version)))
-        .collect();
+    let of_engine = |engine| {
+        engines
+            .versions(engine)
+            .map(move |version| (engine, version))
+    };
+    let mut shown: Vec<(ApiEngine, &str)> =
+        ApiEngine::ALL.into_iter().flat_map(of_engine).collect();
     shown.retain(|(engine, version)| {
-        let family = family_of(engine, version);
-        params.text("Engine").is_none_or(|asked| asked == *engine)
+        let family = family_of(engine.name(), version);
+        params
+            .text("Engine")
+            .is_none_or(|asked| asked == engine.name())
             && params
                 .text("EngineVersion")
                 .is_none_or(|asked| matches_version(version, asked))
@@ -42,7 +45,7 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
                 .is_none_or(|asked| asked == family)
             && filters.pass(|name, value| match name {
                 "db-parameter-group-family" => value == family,
-                "engine" => value == *engine,
+                "engine" => value == engine.name(),
                 "engine-mode" => value == "provisioned",
                 "engine-version" => matches_version(version, value),
                 _ => value == "available",
@@ -52,32 +55,29 @@ pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, RdsE
         // Versions stand newest first: the first of each engine is its default.
         shown.dedup_by_key(|(engine, _)| *engine);
     }
-    let key = |(engine, version): &(&str, &str)| {
+    let key = |(engine, version): &(ApiEngine, &str)| {
         let numbers = version_key(version).into_iter();
         let numbers = numbers.map(|n| format!("{n:06}.")).collect::<String>();
-        format!("{engine}/{numbers}")
+        format!("{}/{numbers}", engine.name())
     };
     let page = page.cut(shown, key);
     Ok(page.into_result("DBEngineVersions", |(engine, version)| {
+        let all: Vec<&str> = engines.versions(engine).collect();
         version_element(context, engine, version, &all)
     }))
 }
 
-/// What the versions of an engine are called.
-fn described(engine: &str) -> &'static str {
-    if engine == AURORA_POSTGRESQL {
-        "Aurora PostgreSQL"
-    } else {
-        "PostgreSQL"
-    }
-}
-
-fn version_element(context: &Context<'_>, engine: &str, version: &str, all: &[&str]) -> Element {
-    let name = described(engine);
+fn version_element(
+    context: &Context<'_>,
+    engine: ApiEngine,
+    version: &str,
+    all: &[&str],
+) -> Element {
+    let name = engine.described();
     let newer = |other: &&&str| {
         major_of(other) == major_of(version) && version_key(other) > version_key(version)
     };
-    let modes = (engine == AURORA_POSTGRESQL).then_some("provisioned");
+    let modes = engine.is_clusters().then_some("provisioned");
     let empty = ["ExportableLogTypes", "SupportedFeatureNames"];
     let no = [
         "SupportsLogExportsToCloudwatchLogs",
@@ -89,10 +89,10 @@ fn version_element(context: &Context<'_>, engine: &str, version: &str, all: &[&s
         "SupportsIntegrations",
     ];
     Element::new("DBEngineVersion")
-        .field("Engine", engine)
+        .field("Engine", engine.name())
         .field("MajorEngineVersion", major_of(version))
         .field("EngineVersion", version)
-        .field("DBParameterGroupFamily", family_of(engine, version))
+        .field("DBParameterGroupFamily", family_of(engine.name(), version))
         .field("DBEngineDescription", name)
         .field("DBEngineVersionDescription", format!("{name} {version}"))
         .with(Element::list(
@@ -100,7 +100,7 @@ fn version_element(context: &Context<'_>, engine: &str, version: &str, all: &[&s
             all.iter().filter(newer),
             |target| {
                 Element::new("UpgradeTarget")
-                    .field("Engine", engine)
+                    .field("Engine", engine.name())
                     .field("EngineVersion", target)
                     .field("Description", format!("{name} {target}"))
                     .field("AutoUpgrade", false)

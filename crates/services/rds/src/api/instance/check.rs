@@ -6,11 +6,8 @@ use quorate_wire::query::Params;
 use crate::api::context::Context;
 use crate::api::engines::POSTGRES;
 use crate::api::error::RdsError;
-use crate::catalogue::{InstanceClass, find_class};
+use crate::catalogue::{InstanceClass, Program, find_class};
 use crate::model::SubnetGroup;
-
-/// PostgreSQL's port.
-pub(crate) const PORT_DEFAULT: u16 = 5432;
 
 const PORTS: std::ops::RangeInclusive<i64> = 1_150..=65_535;
 const RETENTION_DAYS_MAX: i64 = 35;
@@ -98,6 +95,18 @@ const RESERVED: [&str; 76] = [
     "where",
 ];
 const RESERVED_PREFIXES: [&str; 3] = ["pg_", "rds_", "quorate"];
+/// Accounts and databases that MariaDB or this program makes. Words of SQL may be names: they stand in quotes.
+const MARIADB_RESERVED: [&str; 7] = [
+    "information_schema",
+    "mysql",
+    "performance_schema",
+    "public",
+    "rdsadmin",
+    "rdsrepladmin",
+    "sys",
+];
+/// MariaDB's own limit is 80, MySQL's 32.
+const MARIADB_USER_CHARS_MAX: usize = 32;
 
 /// The class with this name.
 pub(crate) fn class(name: &str) -> Result<InstanceClass, RdsError> {
@@ -185,14 +194,18 @@ pub(crate) fn password(text: &str) -> Result<(), RdsError> {
 }
 
 /// The master user's name.
-pub(crate) fn master_username(text: &str) -> Result<(), RdsError> {
-    if !is_sql_name(text) {
+pub(crate) fn master_username(program: Program, text: &str) -> Result<(), RdsError> {
+    let chars_max = match program {
+        Program::Postgres => NAME_CHARS_MAX,
+        Program::Mariadb => MARIADB_USER_CHARS_MAX,
+    };
+    if !is_sql_name(text) || text.len() > chars_max {
         return Err(RdsError::InvalidValue(format!(
-            "The parameter MasterUsername is not a valid identifier: it must be 1 to {NAME_CHARS_MAX} letters, \
+            "The parameter MasterUsername is not a valid identifier: it must be 1 to {chars_max} letters, \
              digits, or underscores, and must begin with a letter."
         )));
     }
-    if is_reserved(text) {
+    if is_reserved(program, text) {
         return Err(RdsError::InvalidValue(format!(
             "MasterUsername {text} cannot be used as it is a reserved word used by the engine"
         )));
@@ -201,13 +214,13 @@ pub(crate) fn master_username(text: &str) -> Result<(), RdsError> {
 }
 
 /// The name of the database made at creation.
-pub(crate) fn db_name(text: &str) -> Result<(), RdsError> {
+pub(crate) fn db_name(program: Program, text: &str) -> Result<(), RdsError> {
     if !is_sql_name(text) {
         return Err(RdsError::InvalidValue(String::from(
             "DBName must begin with a letter and contain only alphanumeric characters.",
         )));
     }
-    if is_reserved(text) {
+    if is_reserved(program, text) {
         return Err(RdsError::InvalidValue(format!(
             "DBName {text} cannot be used. It is a reserved word for this engine"
         )));
@@ -263,8 +276,11 @@ fn is_sql_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn is_reserved(text: &str) -> bool {
+fn is_reserved(program: Program, text: &str) -> bool {
     let text = text.to_ascii_lowercase();
+    if program == Program::Mariadb {
+        return MARIADB_RESERVED.contains(&text.as_str());
+    }
     RESERVED.contains(&text.as_str())
         || RESERVED_PREFIXES
             .iter()
@@ -277,8 +293,9 @@ mod tests {
 
     #[test]
     fn names_that_the_engine_keeps_for_itself_are_refused() {
-        assert!(master_username("postgres").is_ok());
-        assert!(master_username("App_1").is_ok());
+        let of_postgres = |name| master_username(Program::Postgres, name);
+        assert!(of_postgres("postgres").is_ok());
+        assert!(of_postgres("App_1").is_ok());
         for name in [
             "rdsadmin",
             "RDS_superuser",
@@ -289,10 +306,23 @@ mod tests {
             "",
             "é",
         ] {
-            assert!(master_username(name).is_err(), "{name}");
+            assert!(of_postgres(name).is_err(), "{name}");
         }
-        assert!(db_name("orders").is_ok());
-        assert!(db_name("template1").is_err());
+        assert!(db_name(Program::Postgres, "orders").is_ok());
+        assert!(db_name(Program::Postgres, "template1").is_err());
+        for (name, fits) in [
+            ("admin", true),
+            ("user", true),
+            ("RDSadmin", false),
+            ("sys", false),
+        ] {
+            assert_eq!(
+                master_username(Program::Mariadb, name).is_ok(),
+                fits,
+                "{name}"
+            );
+        }
+        assert!(db_name(Program::Mariadb, "mysql").is_err());
     }
 
     #[test]

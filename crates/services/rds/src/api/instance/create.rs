@@ -14,10 +14,10 @@ use crate::api::instance::{check, offered, shape, window};
 use crate::api::parameter_group::{self, FoundGroup};
 use crate::api::{identifier, subnet_group};
 use crate::aurora::model::MemberName;
-use crate::catalogue::family_of;
+use crate::catalogue::{ApiEngine, Program, family_of};
 use crate::model::{
-    Desired, Instance, ParameterGroup, ParametersApplied, PendingChanges, ScramVerifier, Settings,
-    Status, SubnetGroup, Tag, Topology,
+    Desired, Instance, ParameterGroup, ParametersApplied, PasswordVerifier, PendingChanges,
+    Settings, Status, SubnetGroup, Tag, Topology,
 };
 
 const RETENTION_DAYS_DEFAULT: u32 = 1;
@@ -157,11 +157,14 @@ async fn settings(context: &Context<'_>) -> Result<Settings, RdsError> {
     check::engine(params.required("Engine")?)?;
     let class = check::class(params.required("DBInstanceClass")?)?;
     let engines = Engines::read(context).await?;
-    let engine_version = engines.resolve(context, POSTGRES, params.text("EngineVersion"))?;
+    let engine_version =
+        engines.resolve(context, ApiEngine::Postgres, params.text("EngineVersion"))?;
     offered::check(context, POSTGRES, &engine_version)?;
-    let (username, verifier) = master(params)?;
+    let (username, verifier) = master(params, Program::Postgres)?;
     let db_name = params.text("DBName");
-    db_name.map(check::db_name).transpose()?;
+    db_name
+        .map(|name| check::db_name(Program::Postgres, name))
+        .transpose()?;
     let storage = storage(params)?;
     let place = place(context, &engines, &engine_version).await?;
     let default_group = format!("default.{}", family_of(POSTGRES, &engine_version));
@@ -196,7 +199,7 @@ async fn settings(context: &Context<'_>) -> Result<Settings, RdsError> {
         master_verifier: verifier,
         parameter_group: parameter_group.name,
         subnet_group: place.subnet_group,
-        port_asked: check::port(params, "Port")?.unwrap_or(check::PORT_DEFAULT),
+        port_asked: check::port(params, "Port")?.unwrap_or(Program::Postgres.port_default()),
         backup_retention_days: check::retention_days(params)?.unwrap_or(RETENTION_DAYS_DEFAULT),
         backup_window,
         maintenance_window,
@@ -245,12 +248,16 @@ async fn place(
     })
 }
 
-pub(crate) fn master(params: &Params<'_>) -> Result<(String, ScramVerifier), RdsError> {
+/// Name and password of the master user.
+pub(crate) fn master(
+    params: &Params<'_>,
+    program: Program,
+) -> Result<(String, PasswordVerifier), RdsError> {
     let username = given(params, "MasterUsername")?;
-    check::master_username(username)?;
+    check::master_username(program, username)?;
     let password = given(params, "MasterUserPassword")?;
     check::password(password)?;
-    Ok((username.to_owned(), ScramVerifier::of(password)))
+    Ok((username.to_owned(), program.verifier(password)))
 }
 
 fn storage(params: &Params<'_>) -> Result<Storage, RdsError> {

@@ -12,8 +12,8 @@ use crate::api::instance::plan::Asked;
 use crate::api::instance::{check, offered, shape};
 use crate::api::{identifier, subnet_group};
 use crate::aurora::model::MemberName;
-use crate::catalogue::{major_of, version_key};
-use crate::model::{Instance, ScramVerifier, Status};
+use crate::catalogue::{ApiEngine, major_of, version_key};
+use crate::model::{Instance, PasswordVerifier, Status};
 
 /// `ModifyDBInstance`.
 pub(crate) async fn modify(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
@@ -23,7 +23,7 @@ pub(crate) async fn modify(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
     let verifier = match params.text("MasterUserPassword") {
         Some(password) => {
             check::password(password)?;
-            Some(ScramVerifier::of(password))
+            Some(PasswordVerifier::scram(password))
         }
         None => None,
     };
@@ -173,7 +173,9 @@ fn upgrade_target(
         )));
     }
     let newer = version_key(asked) > version_key(current);
-    let found = engines.versions().any(|version| version == asked);
+    let found = engines
+        .versions(ApiEngine::Postgres)
+        .any(|version| version == asked);
     if major || !newer || !found {
         return Err(RdsError::InvalidCombination(format!(
             "Cannot find upgrade target from {current} with requested version {asked}."

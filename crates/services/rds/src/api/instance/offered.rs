@@ -5,7 +5,7 @@ use quorate_wire::query::Params;
 use crate::api::context::Context;
 use crate::api::engines::POSTGRES;
 use crate::api::error::RdsError;
-use crate::catalogue::major_of;
+use crate::catalogue::{Program, major_of};
 
 /// Refused when set to true.
 const SWITCHES: [&str; 9] = [
@@ -56,11 +56,10 @@ const LISTS: [(&str, &str); 5] = [
 ];
 
 /// Texts with the values that are offered.
-const FIXED: [(&str, &[&str]); 8] = [
+const FIXED: [(&str, &[&str]); 7] = [
     ("AutomationMode", &["full"]),
     ("BackupTarget", &["region"]),
     ("DatabaseInsightsMode", &["standard"]),
-    ("LicenseModel", &["postgresql-license"]),
     ("MasterUserAuthenticationType", &["password"]),
     ("MonitoringInterval", &["0"]),
     ("NetworkType", &["IPV4"]),
@@ -80,6 +79,15 @@ pub(crate) fn check(
     {
         return Err(RdsError::CertificateNotFound(name.to_owned()));
     }
+    let license = Program::of_version(engine_version).license();
+    if let Some(asked) = params
+        .text("LicenseModel")
+        .filter(|asked| *asked != license)
+    {
+        return Err(RdsError::InvalidCombination(format!(
+            "Invalid value '{asked}' for LicenseModel. Offered here: {license}"
+        )));
+    }
     if let Some(name) = params.text("OptionGroupName")
         && name != option_group(engine, engine_version)
     {
@@ -90,7 +98,8 @@ pub(crate) fn check(
 
 /// The one option group of an engine's version.
 pub(crate) fn option_group(engine: &str, engine_version: &str) -> String {
-    format!("default:{engine}-{}", major_of(engine_version))
+    let major = major_of(engine_version).replace('.', "-");
+    format!("default:{engine}-{major}")
 }
 
 fn check_tables(params: &Params<'_>, engine: &str) -> Result<(), RdsError> {

@@ -8,7 +8,7 @@ use quorate_control::Stored;
 use crate::api::error::RdsError;
 use crate::api::instance::storage::{Storage, StorageType};
 use crate::api::instance::window;
-use crate::model::{Instance, PendingChanges, ScramVerifier, Settings};
+use crate::model::{Instance, PasswordVerifier, PendingChanges, Settings};
 
 /// Storage grows by this share of itself at least.
 const GROWTH_PERCENT_MIN: u32 = 10;
@@ -25,7 +25,7 @@ pub(super) struct Asked {
     pub(super) multi_az: Option<bool>,
     pub(super) engine_version: Option<String>,
     pub(super) allow_major: bool,
-    pub(super) verifier: Option<ScramVerifier>,
+    pub(super) verifier: Option<PasswordVerifier>,
     pub(super) port: Option<u16>,
     pub(super) new_id: Option<String>,
     pub(super) parameter_group: Option<String>,

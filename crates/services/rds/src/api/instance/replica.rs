@@ -14,7 +14,7 @@ use crate::api::instance::lifecycle::require_available;
 use crate::api::instance::storage::{Storage, StorageType};
 use crate::api::instance::{check, offered};
 use crate::api::{identifier, subnet_group};
-use crate::catalogue::{major_of, version_key};
+use crate::catalogue::{Program, major_of, version_key};
 use crate::model::{Instance, Settings};
 
 /// How many replicas one source may have.
@@ -144,7 +144,7 @@ async fn settings(context: &Context<'_>, source: &Stored<Instance>) -> Result<Se
         false,
     )?;
     override_storage(context, &mut settings)?;
-    settings.port_asked = check::port(params, "Port")?.unwrap_or(check::PORT_DEFAULT);
+    settings.port_asked = check::port(params, "Port")?.unwrap_or(Program::Postgres.port_default());
     // As in AWS, replicas begin without backups, without protection and without copied tags.
     settings.backup_retention_days = 0;
     settings.deletion_protection = params.boolean("DeletionProtection")?.unwrap_or(false);

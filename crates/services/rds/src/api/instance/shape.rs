@@ -3,11 +3,11 @@
 use quorate_wire::xml::Element;
 
 use crate::api::context::Context;
-use crate::api::engines::LICENSE;
 use crate::api::instance::fleet::Fleet;
 use crate::api::instance::offered::option_group;
 use crate::api::instance::storage::StorageType;
 use crate::api::{subnet_group, tags};
+use crate::catalogue::Program;
 use crate::model::{Instance, PendingChanges, Settings, Status};
 
 /// The zone id that clients expect of an endpoint's DNS name; there is no DNS here.
@@ -41,6 +41,10 @@ fn with_settings(element: Element, settings: &Settings) -> Element {
         .field("DBInstanceClass", &settings.class)
         .field("Engine", &settings.engine)
         .field("EngineVersion", &settings.engine_version)
+        .field(
+            "LicenseModel",
+            Program::of_version(&settings.engine_version).license(),
+        )
         .field("MasterUsername", &settings.master_username)
         .field_if("DBName", settings.db_name.as_ref())
         .field("AllocatedStorage", settings.allocated_storage_gib)
@@ -201,7 +205,6 @@ fn with_fixed(element: Element) -> Element {
         "DBInstanceAutomatedBackupsReplications",
     ];
     element
-        .field("LicenseModel", LICENSE)
         .field("MonitoringInterval", 0)
         .field("DatabaseInsightsMode", "standard")
         .field("PerformanceInsightsEnabled", false)

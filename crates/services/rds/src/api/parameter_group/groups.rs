@@ -148,7 +148,9 @@ pub(super) fn check_family(engines: &Engines, family: &str) -> Result<(), RdsErr
     Err(RdsError::InvalidValue(format!(
         "ParameterGroupFamily {family} is not a valid parameter group family. Hosts of this region offer: {}",
         if known.is_empty() {
-            String::from("none; install PostgreSQL (apt-get install postgresql)")
+            String::from(
+                "none; install PostgreSQL (apt-get install postgresql) or MariaDB (apt-get install mariadb-server)",
+            )
         } else {
             known.join(", ")
         }

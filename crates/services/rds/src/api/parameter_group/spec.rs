@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::api::context::Context;
-use crate::api::engines::{Engines, POSTGRES};
+use crate::api::engines::Engines;
 use crate::api::error::RdsError;
-use crate::catalogue::{FORCE_SSL, LOGICAL_REPLICATION, enum_words, is_owned};
+use crate::catalogue::{
+    FORCE_SSL, LOGICAL_REPLICATION, Program, enum_words, is_owned, program_version,
+};
 use crate::model::{EngineParameters, ParameterContext, ParameterSpec};
 
 /// The words of boolean parameters, as RDS shows them.
@@ -47,12 +49,15 @@ impl FamilySpecs {
                     context.region.name
                 ))
             })?;
-        let id = format!("{POSTGRES}-{version}");
+        let program = Program::of_version(&version);
+        let id = format!("{}-{}", program.name(), program_version(&version));
         let stored = context
             .read::<EngineParameters>(&id)
             .await?
             .ok_or_else(|| RdsError::RegionStarting(context.region.name.clone()))?;
-        let specs = stored.record.parameters.into_iter().chain(rds_specs());
+        let added = (program == Program::Postgres).then(rds_specs);
+        let specs = stored.record.parameters.into_iter();
+        let specs = specs.chain(added.into_iter().flatten());
         let specs = specs.map(|spec| (spec.name.to_ascii_lowercase(), spec));
         Ok(FamilySpecs {
             version,
@@ -80,7 +85,7 @@ pub(super) fn data_type(spec: &ParameterSpec) -> &'static str {
         "bool" => "boolean",
         "integer" => "integer",
         "real" => "float",
-        _ if is_preload(spec) => "list",
+        _ if is_list(spec) => "list",
         _ => "string",
     }
 }
@@ -108,8 +113,13 @@ pub(super) fn allowed_values(spec: &ParameterSpec) -> Option<String> {
     (!words.is_empty()).then(|| words.join(","))
 }
 
+/// Whether the parameter takes several words, with commas between them.
+pub(super) fn is_list(spec: &ParameterSpec) -> bool {
+    is_preload(spec) || spec.data_type == "words"
+}
+
 /// Whether the parameter is a list of libraries.
-pub(super) fn is_preload(spec: &ParameterSpec) -> bool {
+fn is_preload(spec: &ParameterSpec) -> bool {
     PRELOAD_PARAMETERS.contains(&spec.name.as_str())
 }
 

@@ -57,7 +57,7 @@ fn is_text(spec: &ParameterSpec, value: &str) -> bool {
             .iter()
             .any(|allowed| allowed.eq_ignore_ascii_case(word))
     };
-    if spec::is_preload(spec) {
+    if spec::is_list(spec) {
         return value.is_empty() || value.split(',').all(|library| known(library.trim()));
     }
     let plain = value.len() <= VALUE_CHARS_MAX && !value.chars().any(char::is_control);
@@ -93,6 +93,10 @@ mod tests {
         let cost = spec("random_page_cost", "real", Some(("0", "1.79769e+308")));
         let statement = spec("log_statement", "enum", None);
         let libraries = spec("shared_preload_libraries", "string", None);
+        let modes = ParameterSpec {
+            allowed: vec!["ANSI".into(), "TRADITIONAL".into()],
+            ..spec("sql_mode", "words", None)
+        };
         for (spec, value, fits) in [
             (&memory, "64", true),
             (&memory, "63", false),
@@ -106,6 +110,8 @@ mod tests {
             (&statement, "some", false),
             (&libraries, "pg_stat_statements, auto_explain", true),
             (&libraries, "/tmp/evil.so", false),
+            (&modes, "ANSI,traditional", true),
+            (&modes, "ANSI'", false),
             (&spec("search_path", "string", None), "a\nb", false),
             (&spec("enable_seqscan", "bool", None), "off", true),
             (&spec("enable_seqscan", "bool", None), "maybe", false),

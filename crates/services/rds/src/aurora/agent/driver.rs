@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use quorate_engines::postgres::StopMode;
-
 use crate::agent::driver::{Progress, StepError};
+use crate::aurora::agent::engine::Stop;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
 use crate::aurora::decide::member::{MemberStep, decide_member};
@@ -64,7 +63,7 @@ pub(super) async fn drive(mut member: Member, stop: CancellationToken) {
             () = stop.cancelled() => break,
         }
     }
-    member.end_all(StopMode::Fast).await;
+    member.end_all(Stop::InOrder).await;
 }
 
 async fn look_once(member: &mut Member) -> Result<Progress, StepError> {

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use quorate_base::Epoch;
 use quorate_engines::EngineError;
-use quorate_engines::postgres::{MemberPaths, RunningPostgres, StopMode};
+use quorate_engines::postgres::MemberPaths;
 
-use crate::agent::member::{Engine, MemberHandle};
+use crate::agent::member::MemberHandle;
+use crate::aurora::agent::engine::{Engine, Server, Stop};
 use crate::aurora::agent::host::AuroraHost;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::mount::{MountProcess, MountState};
@@ -105,7 +106,7 @@ impl Member {
         }
     }
 
-    pub(super) fn server(&self) -> Option<Arc<RunningPostgres>> {
+    pub(super) fn server(&self) -> Option<Server> {
         Some(self.engine.as_ref()?.server.clone())
     }
 
@@ -152,12 +153,13 @@ impl Member {
     }
 
     pub(super) fn adopt(&mut self, engine: Engine) {
-        let handle = MemberHandle {
-            server: engine.server.clone(),
-        };
-        let mut members = self.host.base.members.lock().expect("no holder panics");
-        members.insert(self.resource_id.clone(), handle);
-        drop(members);
+        if let Server::Postgres(server) = &engine.server {
+            let handle = MemberHandle {
+                server: server.clone(),
+            };
+            let mut members = self.host.base.members.lock().expect("no holder panics");
+            members.insert(self.resource_id.clone(), handle);
+        }
         self.engine = Some(engine);
         self.silent_since = None;
     }
@@ -170,22 +172,20 @@ impl Member {
     }
 
     /// Stops the engine, if there is one; kills it when it does not stop in time.
-    pub(super) async fn end_engine(&mut self, mode: StopMode) {
-        if let Some(engine) = &self.engine
-            && engine.server.stop(mode, STOP_TIMEOUT).await.is_err()
-        {
-            engine.server.kill().await;
+    pub(super) async fn end_engine(&mut self, how: Stop) {
+        if let Some(engine) = &self.engine {
+            engine.server.stop(how, STOP_TIMEOUT).await;
         }
         self.drop_engine();
     }
 
     /// Ends engine and mount.
-    pub(super) async fn end_all(&mut self, mode: StopMode) {
+    pub(super) async fn end_all(&mut self, how: Stop) {
         let serves_files = self
             .mount_state()
             .is_some_and(|state| state.ended.is_none());
         if serves_files {
-            self.end_engine(mode).await;
+            self.end_engine(how).await;
         } else if let Some(engine) = &self.engine {
             engine.server.kill().await;
             self.drop_engine();

@@ -4,7 +4,7 @@
 
 mod backup;
 mod driver;
-mod functions;
+mod engine;
 mod host;
 mod layout;
 mod look;
@@ -13,7 +13,6 @@ mod mount;
 mod opened;
 mod reader;
 mod run;
-mod settings;
 mod steps;
 mod storage;
 mod transfer;

@@ -1,17 +1,15 @@
-//! An engine that reads: a hot standby over a view of the volume, streaming from the writer.
+//! An engine that reads: over a view of the volume, with the writer's log from there on.
 //!
-//! A new writer goes on in the same log, and has sent nobody more than is durable. So a reader follows it without being made
-//! anew; only one that cannot get the log that it needs is.
+//! A new writer goes on in the same log. So a reader follows it without being made anew; only one that cannot get the log
+//! that it needs is.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use quorate_engines::postgres::{RunningPostgres, StopMode, follower_lag};
-
 use crate::agent::driver::{Progress, StepError};
+use crate::aurora::agent::engine::Stop;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
@@ -25,7 +23,7 @@ impl Member {
         let Some(writer) = writer_address(look) else {
             return Ok(());
         };
-        self.start_engine(look, Some(self.upstream(writer))).await
+        self.start_engine(look, Some(writer)).await
     }
 
     /// One round of looking after it.
@@ -33,28 +31,26 @@ impl Member {
         let Some(server) = self.server() else {
             return Ok(Progress::Done);
         };
-        let lag = follower_lag(&*server.admin().await?).await?;
-        let streaming = lag.is_some_and(|lag| lag.streaming);
-        let seconds = lag.and_then(|lag| lag.seconds);
+        let following = server.following().await?;
         self.tell(AuroraMemberReport {
             engine: AuroraEngineState::Reading,
             epoch: look.epoch(),
             gave_up: false,
-            lag_ms: seconds.map(|seconds| (seconds.max(0.0) * 1_000.0) as u64),
-            detail: None,
+            lag_ms: following.lag_ms,
+            detail: following.trouble,
         });
         let Some(writer) = writer_address(look) else {
             return Ok(Progress::Waiting);
         };
-        if self.keep_upstream(&server, writer).await? {
+        if self.keep_source(&server, writer).await? {
             return Ok(Progress::Done);
         }
-        if !streaming {
+        if !following.streams {
             return self.watch_stream(look).await;
         }
         self.silent_since = None;
         if !look.cluster().runs(look.member()) {
-            let address = server.config().await.listen;
+            let address = server.address().await;
             look.change(&self.host, |cluster, at| {
                 records::reader_runs(cluster, at, address)
             })
@@ -62,22 +58,6 @@ impl Member {
             return Ok(Progress::Done);
         }
         self.keep_parameters(look, &server).await
-    }
-
-    /// Points the engine at the writer's present address. True when it had another.
-    async fn keep_upstream(
-        &self,
-        server: &Arc<RunningPostgres>,
-        writer: SocketAddr,
-    ) -> Result<bool, StepError> {
-        let wanted = self.upstream(writer);
-        let mut config = server.config().await;
-        if config.upstream.as_ref() == Some(&wanted) {
-            return Ok(false);
-        }
-        config.upstream = Some(wanted);
-        server.reload(config).await?;
-        Ok(true)
     }
 
     /// A reader that gets no stream from a writer that serves lacks log that is gone: it begins again over a newer view.
@@ -89,7 +69,7 @@ impl Member {
         }
         tracing::warn!(member = %look.name(), "no stream from a writer that serves: the reader is made anew");
         look.change(&self.host, records::member_builds).await?;
-        self.end_all(StopMode::Immediate).await;
+        self.end_all(Stop::AtOnce).await;
         Ok(Progress::Done)
     }
 }

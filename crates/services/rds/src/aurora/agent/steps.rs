@@ -1,18 +1,17 @@
 //! The steps of a member, one function each. Each may be cut short anywhere and done again.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::Rng;
 
-use quorate_engines::Limits;
-use quorate_engines::postgres::{PostgresHost, PostgresServer, PostgresTools, StopMode, Upstream};
 use quorate_volume::Layout;
 use quorate_volume::protocol::{VolumeEpoch, VolumeId};
 
 use crate::agent::driver::{Progress, StepError};
-use crate::agent::member::Engine;
 use crate::agent::settings::{listen_address, prepare_folder};
+use crate::aurora::agent::engine::Stop;
 use crate::aurora::agent::host::MountHandle;
 use crate::aurora::agent::layout::layout_of;
 use crate::aurora::agent::look::Look;
@@ -23,8 +22,6 @@ use crate::aurora::decide::member::MemberStep;
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport, Cluster};
 use crate::aurora::mount::{MountMode, MountSpec};
 use crate::aurora::records;
-use crate::catalogue::find_class;
-use crate::parameters::raise_to;
 
 /// How long an engine may take to recover and accept connections.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
@@ -37,8 +34,8 @@ impl Member {
         step: MemberStep,
     ) -> Result<Progress, StepError> {
         match step {
-            MemberStep::StopAll => self.end_all(StopMode::Immediate).await,
-            MemberStep::StopInOrder => self.end_all(StopMode::Fast).await,
+            MemberStep::StopAll => self.end_all(Stop::AtOnce).await,
+            MemberStep::StopInOrder => self.end_all(Stop::InOrder).await,
             MemberStep::NoteStopped => {
                 self.tell_state(look, AuroraEngineState::Down, None);
                 look.change(&self.host, records::member_stopped).await?;
@@ -94,7 +91,7 @@ impl Member {
     }
 
     async fn remove(&mut self) -> Result<(), StepError> {
-        self.end_all(StopMode::Immediate).await;
+        self.end_all(Stop::AtOnce).await;
         // An earlier life of this node may have left one.
         take_away(&self.paths.data());
         self.paths.remove_all()?;
@@ -117,7 +114,7 @@ impl Member {
     async fn give_up(&mut self, look: &Look) {
         let why = self.mount_state().and_then(|state| state.ended);
         let why = why.unwrap_or_else(|| String::from("the database engine has ended"));
-        self.end_all(StopMode::Immediate).await;
+        self.end_all(Stop::AtOnce).await;
         self.gave_up = Some(look.epoch());
         self.tell_state(look, AuroraEngineState::Down, Some(why));
     }
@@ -191,34 +188,23 @@ impl Member {
         self.tell_state(
             look,
             AuroraEngineState::Starting,
-            Some(String::from("initdb")),
+            Some(String::from("an empty database is made")),
         );
-        self.tools(look)?.initdb_in_place().await?;
+        self.make_files(look).await?;
         std::fs::write(self.paths.data().join(INITIALIZED), b"")
             .map_err(quorate_engines::EngineError::io("mark the volume as made"))?;
         Ok(())
     }
 
-    /// Starts the engine over the mount.
+    /// Starts the engine over the mount: one that follows `source`, or one that writes.
     pub(super) async fn start_engine(
         &mut self,
         look: &Look,
-        upstream: Option<Upstream>,
+        source: Option<SocketAddr>,
     ) -> Result<(), StepError> {
         self.tell_state(look, AuroraEngineState::Starting, None);
         let listen = listen_address(&self.host.base, look.member().address)?;
-        let mut wanted = look.parameters()?;
-        let digest = wanted.digest.clone();
-        let writes = upstream.is_none();
-        if !writes {
-            let floors = self.tools(look)?.controldata().await?.floors;
-            raise_to(&mut wanted.settings, &floors);
-        }
-        let config = self.configuration(look, wanted, listen, upstream);
-        let server = PostgresServer::new(self.postgres(look)?, self.paths.clone(), limits(look));
-        let running = server.launch(config, None).await?;
-        let lease = &self.host.base.lease;
-        let engine = Engine::new(running, writes, digest, false, lease);
+        let engine = self.launch(look, listen, source).await?;
         if let Err(e) = engine.server.wait_ready(START_TIMEOUT).await {
             engine.server.kill().await;
             return Err(e.into());
@@ -230,32 +216,10 @@ impl Member {
     async fn restart(&mut self, look: &Look) -> Result<(), StepError> {
         tracing::info!(member = %look.name(), "restart on order");
         look.change(&self.host, records::member_builds).await?;
-        self.end_engine(StopMode::Fast).await;
+        self.end_engine(Stop::InOrder).await;
         look.change(&self.host, records::member_rebooted).await
     }
-
-    fn postgres(&self, look: &Look) -> Result<PostgresHost, StepError> {
-        let version = &look.cluster().settings.engine_version;
-        self.host.base.postgres(version).ok_or_else(|| {
-            StepError::Host(format!(
-                "PostgreSQL {version} is not on this host: install the package `postgresql-{}`",
-                version.split('.').next().unwrap_or(version)
-            ))
-        })
-    }
-
-    fn tools(&self, look: &Look) -> Result<PostgresTools, StepError> {
-        Ok(PostgresTools::new(self.postgres(look)?, self.paths.clone()))
-    }
 }
 
-/// Says that `initdb` has come to its end.
+/// Says that an empty database was made to its end.
 const INITIALIZED: &str = "quorate.initialized";
-
-fn limits(look: &Look) -> Limits {
-    let class = find_class(&look.member().class);
-    Limits {
-        cpu: class.as_ref().map(|class| f64::from(class.vcpus)),
-        memory_bytes: class.map(|class| class.memory_bytes),
-    }
-}

@@ -1,24 +1,14 @@
-//! An engine that writes: its first roles, its parameters and passwords, what it reports.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! An engine that writes: its first accounts, its parameters and passwords, what it reports.
 
 use tokio::time::Instant;
 
-use quorate_engines::postgres::{
-    Bootstrap, RunningPostgres, bootstrap, pending_restart, set_master_password,
-};
-
 use crate::agent::driver::{Progress, StepError};
-use crate::aurora::agent::functions::AURORA_FUNCTIONS;
+use crate::aurora::agent::engine::Server;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
 use crate::aurora::records;
 use crate::model::ParametersApplied;
-
-/// How long a server may take to read its configuration again.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Member {
     pub(super) async fn start_writer(&mut self, look: &Look) -> Result<(), StepError> {
@@ -26,7 +16,7 @@ impl Member {
         self.begin_to_serve(look).await
     }
 
-    /// Makes sure of the roles, then tells the catalog that the engine serves: endpoints open with that.
+    /// Makes sure of the accounts, then tells the catalog that the engine serves: endpoints open with that.
     async fn begin_to_serve(&mut self, look: &Look) -> Result<(), StepError> {
         let Some(server) = self.server() else {
             return Ok(());
@@ -34,24 +24,10 @@ impl Member {
         let settings = &look.cluster().settings;
         let is_first = look.cluster().credentials_applied.is_none();
         if is_first && !self.bootstrapped {
-            let installs = self.host.base.installs.iter();
-            let version = installs
-                .map(quorate_engines::PostgresInstall::version)
-                .find(|version| version.to_string() == settings.engine_version)
-                .ok_or_else(|| StepError::Host(String::from("the engine's version is gone")))?;
-            let want = Bootstrap {
-                version,
-                master_user: settings.master_username.clone(),
-                master_verifier: settings.master_verifier.expose().to_owned(),
-                database: settings.database_name.clone(),
-                in_each_database: AURORA_FUNCTIONS,
-            };
-            bootstrap(&server, &want).await?;
-            // Whatever is in force from here on was written by this epoch's writer, and has to survive it.
-            server.checkpoint().await?;
+            self.make_accounts(look, &server).await?;
         }
         self.bootstrapped = true;
-        let address = server.config().await.listen;
+        let address = server.address().await;
         let fingerprint = settings.master_verifier.fingerprint();
         let applied = ParametersApplied {
             digest: self
@@ -100,18 +76,13 @@ impl Member {
         self.storage.look(&status, Instant::now())
     }
 
-    async fn keep_password(
-        &self,
-        look: &Look,
-        server: &Arc<RunningPostgres>,
-    ) -> Result<bool, StepError> {
+    async fn keep_password(&self, look: &Look, server: &Server) -> Result<bool, StepError> {
         let settings = &look.cluster().settings;
         let fingerprint = settings.master_verifier.fingerprint();
         if look.cluster().credentials_applied.as_ref() == Some(&fingerprint) {
             return Ok(false);
         }
-        let verifier = settings.master_verifier.expose();
-        set_master_password(server, &settings.master_username, verifier).await?;
+        self.set_password(look, server).await?;
         look.change(&self.host, |cluster, at| {
             records::credentials_taken(cluster, at, &fingerprint)
         })
@@ -123,23 +94,20 @@ impl Member {
     pub(super) async fn keep_parameters(
         &mut self,
         look: &Look,
-        server: &Arc<RunningPostgres>,
+        server: &Server,
     ) -> Result<Progress, StepError> {
         let wanted = look.parameters()?;
         let digest = wanted.digest.clone();
         let is_given = self.engine.as_ref().is_some_and(|e| e.digest == digest);
         if !is_given {
-            let current = server.config().await;
-            let config = self.configuration(look, wanted, current.listen, current.upstream);
-            server.reload_and_see(config, RELOAD_TIMEOUT).await?;
+            self.give_parameters(look, server, wanted).await?;
             if let Some(engine) = &mut self.engine {
                 engine.digest.clone_from(&digest);
             }
         }
-        let pending = pending_restart(&*server.admin().await?).await?;
         let applied = ParametersApplied {
             digest,
-            pending_reboot: !pending.is_empty(),
+            pending_reboot: server.pending_restart().await?,
         };
         if look.member().parameters_applied == applied {
             return Ok(Progress::Steady);

@@ -6,17 +6,12 @@ use quorate_base::{NodeId, ZoneName};
 use quorate_control::Stored;
 
 use crate::api::context::Context;
-use crate::api::engines::POSTGRES;
 use crate::api::error::RdsError;
+use crate::catalogue::{Program, program_version};
 use crate::model::Host;
 
 /// Zones that a volume lies in.
 const ZONES: usize = 3;
-
-fn runs(host: &Host, version: &str) -> bool {
-    let mut engines = host.engines.iter();
-    engines.any(|engine| engine.engine == POSTGRES && engine.version == version)
-}
 
 /// Checks that some host can mount a volume and run the engine, in the zone asked for when there is one. A region whose
 /// zones have not all reported yet is given the benefit of the doubt: a member is then placed when they have.
@@ -42,10 +37,11 @@ pub(super) async fn check(
     if !zones_all.iter().all(|zone| reported.contains(zone)) {
         return Ok(());
     }
+    let program = Program::of_version(version);
     let with_engine: Vec<&(NodeId, Host)> = hosts
         .iter()
         .filter(|(node, _)| zone.is_none_or(|zone| node.zone() == *zone))
-        .filter(|(_, host)| runs(host, version))
+        .filter(|(_, host)| host.runs(program.name(), program_version(version)))
         .collect();
     let place = zone.map_or_else(
         || format!("region {}", context.region.name),
@@ -53,7 +49,10 @@ pub(super) async fn check(
     );
     let Some((_, first)) = with_engine.first() else {
         return Err(RdsError::InsufficientCapacity(format!(
-            "No host of {place} has PostgreSQL {version}. Install it there, or choose another zone or version."
+            "No host of {place} has {} {}. Install it there (apt-get install {}), or choose another zone or version.",
+            program.title(),
+            program_version(version),
+            program.package()
         )));
     };
     let refused = with_engine

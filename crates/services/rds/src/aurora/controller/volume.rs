@@ -9,6 +9,7 @@ use quorate_volume::protocol::{GroupIndex, MembershipEpoch, VolumeEpoch};
 use crate::aurora::decide::repair::{RepairDecision, RepairFacts, apply_repair, decide_repair};
 use crate::aurora::decide::segments::{SegmentNode, decide_group};
 use crate::aurora::model::{Cluster, Group, SegmentPlace, Volume};
+use crate::catalogue::Program;
 use crate::controller::Plan;
 use crate::controller::World;
 use crate::model::Desired;
@@ -21,9 +22,12 @@ pub(super) fn plan_creation(world: &World, stored: &Stored<Cluster>) -> Option<P
     }
     let config = &world.config.aurora;
     let of_source = cluster.restore.as_ref();
+    let own_bytes = Program::of_version(&cluster.settings.engine_version).page_bytes();
+    let page_bytes = of_source.map_or(own_bytes, |restore| restore.page_bytes);
+    let own_pages = config.pages_per_group(page_bytes);
     let volume = Volume {
-        page_bytes: of_source.map_or(config.page_bytes, |restore| restore.page_bytes),
-        pages_per_group: of_source.map_or(config.pages_per_group, |r| r.pages_per_group),
+        page_bytes,
+        pages_per_group: of_source.map_or(own_pages, |restore| restore.pages_per_group),
         groups: vec![new_group(world)?],
         wanted_groups: 1,
     };

@@ -61,7 +61,7 @@ pub struct Cluster {
     /// meanwhile.
     #[serde(default)]
     pub restore: Option<ClusterRestore>,
-    /// Fingerprint of the master verifier that the engine was last given (`ScramVerifier::fingerprint`).
+    /// Fingerprint of the master verifier that the engine was last given (`PasswordVerifier::fingerprint`).
     pub credentials_applied: Option<String>,
     /// The DB instances of the cluster, by DB instance identifier.
     pub members: BTreeMap<String, ClusterMember>,

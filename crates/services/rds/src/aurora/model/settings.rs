@@ -4,19 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use quorate_base::ZoneName;
 
-use crate::model::ScramVerifier;
+use crate::model::PasswordVerifier;
 
 /// The settings in force (those that wait stand in `PendingClusterChanges`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSettings {
-    /// `aurora-postgresql`.
+    /// `aurora-postgresql` or `aurora-mysql`.
     pub engine: String,
-    /// The version of PostgreSQL, as in `15.18`; one of those that hosts report.
+    /// As in `15.18` or `8.0.mysql_aurora.3.mariadb.10.11.19`; of a program that hosts report.
     pub engine_version: String,
     /// The master user's name.
     pub master_username: String,
     /// What the engine checks the master password against. The password itself is kept nowhere.
-    pub master_verifier: ScramVerifier,
+    pub master_verifier: PasswordVerifier,
     /// The database made at creation, if any.
     pub database_name: Option<String>,
     /// The port that was asked for; the endpoints' own ports stand in the endpoint table.
@@ -53,7 +53,7 @@ pub struct PendingClusterChanges {
     /// Whether the controller carries them out at once rather than in the maintenance window.
     pub apply_now: bool,
     /// `MasterUserPassword`, as a verifier.
-    pub master_verifier: Option<ScramVerifier>,
+    pub master_verifier: Option<PasswordVerifier>,
     /// `Port`: of the cluster endpoint.
     pub port: Option<u16>,
     /// `NewDBClusterIdentifier`.

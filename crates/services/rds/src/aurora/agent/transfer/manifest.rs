@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use quorate_volume::protocol::Lsn;
 
 use crate::aurora::agent::transfer::error::TransferError;
-use crate::model::ScramVerifier;
+use crate::model::PasswordVerifier;
 
 const FORMAT: &str = "quorate-cluster-snapshot";
 const VERSION: u32 = 1;
@@ -20,7 +20,7 @@ pub(super) struct Manifest {
     pub(super) cluster_resource_id: String,
     pub(super) engine_version: String,
     pub(super) master_username: String,
-    pub(super) master_verifier: ScramVerifier,
+    pub(super) master_verifier: PasswordVerifier,
     pub(super) database_name: Option<String>,
     /// What the pages are as of.
     pub(super) lsn: Lsn,

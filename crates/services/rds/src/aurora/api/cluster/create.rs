@@ -18,8 +18,8 @@ use crate::aurora::api::parameter_group;
 use crate::aurora::model::{
     Cluster, ClusterEndpoints, ClusterSettings, ClusterStatus, PendingClusterChanges,
 };
-use crate::aurora::{AURORA_POSTGRESQL, records};
-use crate::catalogue::family_of;
+use crate::aurora::records;
+use crate::catalogue::{AURORA_MYSQL, AURORA_POSTGRESQL, ApiEngine, family_of};
 use crate::model::{Desired, Tag};
 
 const RETENTION_DAYS_DEFAULT: u32 = 1;
@@ -111,30 +111,35 @@ pub(crate) fn intent(
 /// Reads and checks everything that a request for a new cluster says.
 async fn settings(context: &Context<'_>) -> Result<ClusterSettings, RdsError> {
     let params = &context.params;
-    let engine = params.required("Engine")?;
-    if engine != AURORA_POSTGRESQL {
-        return Err(RdsError::InvalidValue(format!(
-            "Invalid DB engine: {engine}. Clusters of this installation have: {AURORA_POSTGRESQL}"
-        )));
-    }
+    let asked = params.required("Engine")?;
+    let clusters = ApiEngine::find(asked).filter(|engine| engine.is_clusters());
+    let engine = clusters.ok_or_else(|| {
+        RdsError::InvalidValue(format!(
+            "Invalid DB engine: {asked}. Clusters of this installation have: {AURORA_MYSQL}, {AURORA_POSTGRESQL}"
+        ))
+    })?;
+    let program = engine.program();
     let engines = Engines::read(context).await?;
     let engine_version = engines.resolve(context, engine, params.text("EngineVersion"))?;
     offered::check(context)?;
-    let (master_username, master_verifier) = master(params)?;
+    let (master_username, master_verifier) = master(params, program)?;
     let database_name = params.text("DatabaseName");
-    database_name.map(check::db_name).transpose()?;
+    database_name
+        .map(|name| check::db_name(program, name))
+        .transpose()?;
     let group_name = params
         .text("DBSubnetGroupName")
         .unwrap_or(subnet_group::DEFAULT_GROUP);
     let (subnet_group, group, _) = subnet_group::find(context, group_name).await?;
     let zones = zones(context, |text| check::zone(context, &group, text))?;
     capacity::check(context, &engine_version, None).await?;
-    let default_group = format!("default.{}", family_of(engine, &engine_version));
+    let default_group = format!("default.{}", family_of(engine.name(), &engine_version));
     let parameter_group = params
         .text("DBClusterParameterGroupName")
         .unwrap_or(&default_group);
     let parameter_group =
-        parameter_group::for_version(context, parameter_group, &engine_version).await?;
+        parameter_group::for_version(context, parameter_group, engine.name(), &engine_version)
+            .await?;
     let (backup_window, maintenance_window) = window::checked(
         params
             .text("PreferredBackupWindow")
@@ -145,12 +150,12 @@ async fn settings(context: &Context<'_>) -> Result<ClusterSettings, RdsError> {
     )?;
     let flag = |name: &str| params.boolean(name).map(Option::unwrap_or_default);
     Ok(ClusterSettings {
-        engine: engine.to_owned(),
+        engine: engine.name().to_owned(),
         engine_version,
         master_username,
         master_verifier,
         database_name: database_name.map(str::to_owned),
-        port_asked: check::port(params, "Port")?.unwrap_or(check::PORT_DEFAULT),
+        port_asked: check::port(params, "Port")?.unwrap_or(program.port_default()),
         parameter_group: parameter_group.name,
         subnet_group,
         zones,

@@ -7,7 +7,6 @@ use quorate_wire::xml::Element;
 use crate::api::context::Context;
 use crate::api::error::RdsError;
 use crate::api::instance::fleet;
-use crate::aurora::AURORA_POSTGRESQL;
 use crate::aurora::api::cluster::find;
 use crate::aurora::api::cluster::read::{change, change_shown};
 use crate::aurora::model::{Cluster, ClusterOrder, ClusterStatus, MemberDesired};
@@ -86,8 +85,8 @@ pub(crate) async fn start(context: &Context<'_>) -> Result<Vec<Element>, RdsErro
 /// `RebootDBCluster`: of clusters that RDS has and that are not Aurora's.
 pub(crate) async fn reboot(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
     find(context, context.params.required("DBClusterIdentifier")?).await?;
-    Err(RdsError::InvalidClusterState(format!(
-        "RebootDBCluster isn't supported for DB engine {AURORA_POSTGRESQL}: reboot its DB instances with RebootDBInstance."
+    Err(RdsError::InvalidClusterState(String::from(
+        "RebootDBCluster isn't supported for Aurora DB clusters: reboot their DB instances with RebootDBInstance.",
     )))
 }
 

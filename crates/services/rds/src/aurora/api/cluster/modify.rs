@@ -13,13 +13,12 @@ use crate::aurora::api::cluster::{find, offered, shape};
 use crate::aurora::api::parameter_group;
 use crate::aurora::model::{Cluster, ClusterSettings, ClusterStatus};
 use crate::aurora::records::{self, writer_endpoint_id};
-use crate::catalogue::major_of;
-use crate::model::ScramVerifier;
+use crate::catalogue::{Program, matches_version};
 
 /// What a request asks that can be checked by itself.
 struct Asked {
     apply_now: bool,
-    verifier: Option<ScramVerifier>,
+    password: Option<String>,
     port: Option<u16>,
     new_id: Option<String>,
     parameter_group: Option<String>,
@@ -60,13 +59,8 @@ fn asked(context: &Context<'_>) -> Result<Asked, RdsError> {
             )));
         }
     }
-    let verifier = match params.text("MasterUserPassword") {
-        Some(password) => {
-            check::password(password)?;
-            Some(ScramVerifier::of(password))
-        }
-        None => None,
-    };
+    let password = params.text("MasterUserPassword");
+    password.map(check::password).transpose()?;
     let new_id = params
         .text("NewDBClusterIdentifier")
         .map(|text| identifier::cluster_id("NewDBClusterIdentifier", text))
@@ -74,7 +68,7 @@ fn asked(context: &Context<'_>) -> Result<Asked, RdsError> {
     let text = |name: &str| params.text(name).map(str::to_owned);
     Ok(Asked {
         apply_now: params.boolean("ApplyImmediately")?.unwrap_or(false),
-        verifier,
+        password: password.map(str::to_owned),
         port: check::port(params, "Port")?,
         new_id,
         parameter_group: text("DBClusterParameterGroupName"),
@@ -92,11 +86,9 @@ fn asked(context: &Context<'_>) -> Result<Asked, RdsError> {
 fn check_version(context: &Context<'_>, settings: &ClusterSettings) -> Result<(), RdsError> {
     let current = &settings.engine_version;
     match context.params.text("EngineVersion") {
-        Some(asked) if asked != current && asked != major_of(current) => {
-            Err(RdsError::InvalidCombination(format!(
-                "Cannot find upgrade target from {current} with requested version {asked}."
-            )))
-        }
+        Some(asked) if !matches_version(current, asked) => Err(RdsError::InvalidCombination(
+            format!("Cannot find upgrade target from {current} with requested version {asked}."),
+        )),
         _ => Ok(()),
     }
 }
@@ -110,8 +102,9 @@ async fn refer(
     let mut txn = Txn::new();
     let cluster = &stored.record;
     if let Some(name) = &asked.parameter_group {
-        let version = &cluster.settings.engine_version;
-        let group = parameter_group::for_version(context, name, version).await?;
+        let settings = &cluster.settings;
+        let (engine, version) = (&settings.engine, &settings.engine_version);
+        let group = parameter_group::for_version(context, name, engine, version).await?;
         if let Some(group) = &group.stored {
             txn = txn.replace(group, &group.record);
         }
@@ -166,8 +159,9 @@ fn planned(asked: &Asked, cluster: &Cluster) -> Result<Cluster, RdsError> {
     set(&mut settings.security_groups, asked.security_groups.clone());
     let pending = &mut record.pending;
     pending.apply_now |= asked.apply_now;
-    if asked.verifier.is_some() {
-        pending.master_verifier.clone_from(&asked.verifier);
+    if let Some(password) = &asked.password {
+        let program = Program::of_version(&cluster.settings.engine_version);
+        pending.master_verifier = Some(program.verifier(password));
     }
     if asked.new_id.is_some() {
         pending.new_id.clone_from(&asked.new_id);

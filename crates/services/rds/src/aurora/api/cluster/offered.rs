@@ -4,7 +4,6 @@ use quorate_wire::query::Params;
 
 use crate::api::context::Context;
 use crate::api::error::RdsError;
-use crate::aurora::AURORA_POSTGRESQL;
 
 /// Refused when set to true.
 const SWITCHES: [&str; 14] = [
@@ -97,7 +96,7 @@ pub(crate) fn check(context: &Context<'_>) -> Result<(), RdsError> {
 fn check_tables(params: &Params<'_>) -> Result<(), RdsError> {
     let refused = |name: &str| {
         Err(RdsError::InvalidCombination(format!(
-            "{name} isn't supported for DB engine {AURORA_POSTGRESQL} here."
+            "{name} isn't supported for Aurora DB clusters here."
         )))
     };
     for name in SWITCHES {

@@ -10,7 +10,6 @@ use crate::api::error::RdsError;
 use crate::api::instance::create::parameter_group_for;
 use crate::api::instance::{Fleet, check, offered as instance_offered, window};
 use crate::api::{identifier, parameter_group, subnet_group};
-use crate::aurora::AURORA_POSTGRESQL;
 use crate::aurora::api::member::offered::{self, Asking};
 use crate::aurora::api::member::read;
 use crate::aurora::api::{capacity, cluster};
@@ -18,7 +17,7 @@ use crate::aurora::model::{
     Cluster, ClusterMember, ClusterStatus, MemberDesired, MemberName, PendingMemberChanges,
 };
 use crate::aurora::records;
-use crate::catalogue::{family_of, major_of};
+use crate::catalogue::{ApiEngine, family_of, matches_version};
 use crate::model::{Instance, MemberState, ParametersApplied, Status};
 
 /// A writer and fifteen readers.
@@ -29,7 +28,8 @@ const PROMOTION_TIER_MAX: u8 = 15;
 /// Whether a request for a new instance asks for a member of a cluster.
 pub(crate) fn is_for_cluster(context: &Context<'_>) -> bool {
     let params = &context.params;
-    params.text("DBClusterIdentifier").is_some() || params.text("Engine") == Some(AURORA_POSTGRESQL)
+    let engine = params.text("Engine").and_then(ApiEngine::find);
+    params.text("DBClusterIdentifier").is_some() || engine.is_some_and(ApiEngine::is_clusters)
 }
 
 /// `CreateDBInstance` of a member.
@@ -41,8 +41,9 @@ pub(crate) async fn create(context: &Context<'_>) -> Result<Vec<Element>, RdsErr
     )?;
     let cluster_name = params.text("DBClusterIdentifier").ok_or_else(|| {
         RdsError::InvalidCombination(format!(
-            "The parameter DBClusterIdentifier must be provided: a DB instance with engine {AURORA_POSTGRESQL} is a \
-             member of a DB cluster (CreateDBCluster makes one)."
+            "The parameter DBClusterIdentifier must be provided: a DB instance with engine {} is a member of a DB \
+             cluster (CreateDBCluster makes one).",
+            params.text("Engine").unwrap_or_default()
         ))
     })?;
     let first = cluster::find(context, cluster_name).await?;
@@ -110,23 +111,20 @@ async fn intent(
     check_like_cluster(params, cluster)?;
     offered::check(context, Asking::New)?;
     let settings = &cluster.record.settings;
-    instance_offered::check(context, AURORA_POSTGRESQL, &settings.engine_version)?;
+    let (engine, version) = (&settings.engine, &settings.engine_version);
+    instance_offered::check(context, engine, version)?;
     let class = check::class(params.required("DBInstanceClass")?)?;
     let (_, group, _) = subnet_group::find(context, &settings.subnet_group).await?;
     let zone = params
         .text("AvailabilityZone")
         .map(|text| check::zone(context, &group, text))
         .transpose()?;
-    capacity::check(context, &settings.engine_version, zone.as_ref()).await?;
-    let default_group = format!(
-        "default.{}",
-        family_of(AURORA_POSTGRESQL, &settings.engine_version)
-    );
+    capacity::check(context, version, zone.as_ref()).await?;
+    let default_group = format!("default.{}", family_of(engine, version));
     let group = params
         .text("DBParameterGroupName")
         .unwrap_or(&default_group);
-    let group =
-        parameter_group_for(context, group, AURORA_POSTGRESQL, &settings.engine_version).await?;
+    let group = parameter_group_for(context, group, engine, version).await?;
     let (_, maintenance_window) = window::checked(
         &settings.backup_window,
         params
@@ -177,8 +175,7 @@ fn check_like_cluster(params: &Params<'_>, cluster: &Stored<Cluster>) -> Result<
     }
     let version = &settings.engine_version;
     if let Some(asked) = params.text("EngineVersion")
-        && asked != version
-        && asked != major_of(version)
+        && !matches_version(version, asked)
     {
         return refused(format!(
             "The engine version that you requested for your DB instance ({asked}) does not match the engine version of \

@@ -8,12 +8,11 @@ use crate::api::error::RdsError;
 use crate::api::instance::create::parameter_group_for;
 use crate::api::instance::{Fleet, check, offered as instance_offered, window};
 use crate::api::{identifier, instance::fleet};
-use crate::aurora::AURORA_POSTGRESQL;
 use crate::aurora::api::member::create::{promotion_tier, require_running};
 use crate::aurora::api::member::offered::{self, Asking};
 use crate::aurora::api::member::read::{Found, change, change_once};
 use crate::aurora::model::{Cluster, ClusterMember, MemberName, MemberOrder};
-use crate::catalogue::major_of;
+use crate::catalogue::matches_version;
 use crate::model::{Instance, ParameterGroup, Status};
 
 /// What a request asks that can be checked by itself.
@@ -32,8 +31,8 @@ struct Asked {
 /// `ModifyDBInstance` of a member.
 pub(crate) async fn modify(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
     retry(|| async {
-        let version = version(context).await?;
-        let asked = asked(context, &version).await?;
+        let (engine, version) = version(context).await?;
+        let asked = asked(context, &engine, &version).await?;
         change_once(context, |fleet, found| {
             require_available(found)?;
             let record = planned(&asked, fleet, found)?;
@@ -61,8 +60,8 @@ fn conditions(asked: &Asked, found: &Found<'_>) -> Txn {
 /// `RebootDBInstance` of a member: its engine restarts where it is.
 pub(crate) async fn reboot(context: &Context<'_>) -> Result<Vec<Element>, RdsError> {
     if context.params.boolean("ForceFailover")? == Some(true) {
-        return Err(RdsError::InvalidCombination(format!(
-            "ForceFailover cannot be specified for DB engine {AURORA_POSTGRESQL}: use FailoverDBCluster."
+        return Err(RdsError::InvalidCombination(String::from(
+            "ForceFailover cannot be specified for DB instances of a DB cluster: use FailoverDBCluster.",
         )));
     }
     change(context, |_, found| {
@@ -95,25 +94,25 @@ fn require_available(found: &Found<'_>) -> Result<(), RdsError> {
     )))
 }
 
-/// The version of the member's cluster.
-async fn version(context: &Context<'_>) -> Result<String, RdsError> {
+/// Engine and version of the member's cluster.
+async fn version(context: &Context<'_>) -> Result<(String, String), RdsError> {
     let name = context.params.required("DBInstanceIdentifier")?;
     let id = fleet::id_of(context, name);
     let fleet = Fleet::read(context).await?;
     let mut members = fleet.members();
     members
         .find(|(_, member, _)| *member == id)
-        .map(|(cluster, _, _)| cluster.record.settings.engine_version.clone())
+        .map(|(cluster, _, _)| &cluster.record.settings)
+        .map(|settings| (settings.engine.clone(), settings.engine_version.clone()))
         .ok_or_else(|| RdsError::InstanceNotFound(name.to_owned()))
 }
 
-async fn asked(context: &Context<'_>, version: &str) -> Result<Asked, RdsError> {
+async fn asked(context: &Context<'_>, engine: &str, version: &str) -> Result<Asked, RdsError> {
     let params = &context.params;
     offered::check(context, Asking::Change)?;
-    instance_offered::check(context, AURORA_POSTGRESQL, version)?;
+    instance_offered::check(context, engine, version)?;
     if let Some(asked) = params.text("EngineVersion")
-        && asked != version
-        && asked != major_of(version)
+        && !matches_version(version, asked)
     {
         return Err(RdsError::InvalidCombination(String::from(
             "The specified DB Instance is a member of a cluster. Modify engine version for the DB Cluster using the \
@@ -126,7 +125,7 @@ async fn asked(context: &Context<'_>, version: &str) -> Result<Asked, RdsError> 
         .transpose()?;
     let parameter_group = match params.text("DBParameterGroupName") {
         Some(name) => {
-            let group = parameter_group_for(context, name, AURORA_POSTGRESQL, version).await?;
+            let group = parameter_group_for(context, name, engine, version).await?;
             Some((group.name, group.stored))
         }
         None => None,

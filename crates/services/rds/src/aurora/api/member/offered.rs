@@ -2,7 +2,6 @@
 
 use crate::api::context::Context;
 use crate::api::error::RdsError;
-use crate::aurora::AURORA_POSTGRESQL;
 
 /// Settings of the cluster, with what AWS calls them. A member has the cluster's.
 const OF_CLUSTER: [(&str, &str); 9] = [
@@ -53,7 +52,7 @@ pub(super) fn check(context: &Context<'_>, asking: Asking) -> Result<(), RdsErro
         .find(|name| params.text(name).is_some_and(|value| !idle(value)))
     {
         return Err(RdsError::InvalidCombination(format!(
-            "{name} isn't supported for DB engine {AURORA_POSTGRESQL}: the storage of a DB cluster grows by itself."
+            "{name} isn't supported for DB instances of a DB cluster: the storage of a DB cluster grows by itself."
         )));
     }
     if params

@@ -13,7 +13,6 @@ use crate::api::engines::Engines;
 use crate::api::error::RdsError;
 use crate::api::filter::Filters;
 use crate::api::identifier;
-use crate::aurora::AURORA_POSTGRESQL;
 use crate::aurora::model::{Cluster, ClusterParameterGroup};
 use crate::catalogue::family_of;
 
@@ -88,7 +87,7 @@ pub(crate) async fn describe_groups(context: &Context<'_>) -> Result<Vec<Element
         None => {
             let stored: Vec<Stored<ClusterParameterGroup>> = context.list().await?;
             let engines = Engines::read(context).await?;
-            let families = engines.families_of(AURORA_POSTGRESQL).into_iter();
+            let families = engines.cluster_families().into_iter();
             families
                 .map(|(family, _)| FoundClusterGroup::default_of(&family))
                 .chain(stored.into_iter().map(FoundClusterGroup::of))
@@ -139,7 +138,7 @@ pub(super) async fn asked(
 
 /// Refuses families that are no cluster's, or that no host can run.
 pub(super) fn check_family(engines: &Engines, family: &str) -> Result<(), RdsError> {
-    let families = engines.families_of(AURORA_POSTGRESQL);
+    let families = engines.cluster_families();
     if families.iter().any(|(known, _)| known == family) {
         return Ok(());
     }
@@ -147,7 +146,9 @@ pub(super) fn check_family(engines: &Engines, family: &str) -> Result<(), RdsErr
     Err(RdsError::InvalidValue(format!(
         "ParameterGroupFamily {family} is not a valid parameter group family of DB clusters. Hosts of this region offer: {}",
         if known.is_empty() {
-            String::from("none; install PostgreSQL (apt-get install postgresql)")
+            String::from(
+                "none; install PostgreSQL (apt-get install postgresql) or MariaDB (apt-get install mariadb-server)",
+            )
         } else {
             known.join(", ")
         }
@@ -173,7 +174,7 @@ pub(super) async fn find(
     let id = name.to_ascii_lowercase();
     if let Some(family) = id.strip_prefix(DEFAULT_PREFIX) {
         let engines = Engines::read(context).await?;
-        let mut families = engines.families_of(AURORA_POSTGRESQL).into_iter();
+        let mut families = engines.cluster_families().into_iter();
         if families.any(|(known, _)| known == family) {
             return Ok(Some(FoundClusterGroup::default_of(family)));
         }
@@ -192,14 +193,15 @@ pub(crate) async fn named(
         .ok_or_else(|| RdsError::ClusterParameterGroupNotFound(name.to_owned()))
 }
 
-/// The group that a cluster of this version names.
+/// The group that a cluster of this engine and version names.
 pub(crate) async fn for_version(
     context: &Context<'_>,
     name: &str,
+    engine: &str,
     engine_version: &str,
 ) -> Result<FoundClusterGroup, RdsError> {
     let group = named(context, name).await?;
-    let family = family_of(AURORA_POSTGRESQL, engine_version);
+    let family = family_of(engine, engine_version);
     if group.family != family {
         return Err(RdsError::InvalidCombination(format!(
             "The Parameter Group {} with DBParameterGroupFamily {} cannot be used for this instance. Please use a \

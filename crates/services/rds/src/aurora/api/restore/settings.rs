@@ -12,7 +12,7 @@ use crate::aurora::api::cluster::{offered, shape};
 use crate::aurora::api::{capacity, parameter_group};
 use crate::aurora::model::{Cluster, ClusterRestore, ClusterSettings};
 use crate::aurora::records;
-use crate::catalogue::{family_of, major_of};
+use crate::catalogue::{family_of, matches_version};
 use crate::model::Tag;
 
 /// The identifier of the cluster that is to be made.
@@ -43,7 +43,8 @@ pub(super) async fn settings(
     let parameter_group = params
         .text("DBClusterParameterGroupName")
         .unwrap_or(&default_group);
-    let parameter_group = parameter_group::for_version(context, parameter_group, version).await?;
+    let parameter_group =
+        parameter_group::for_version(context, parameter_group, &source.engine, version).await?;
     let text = |name: &str, old: &String| params.text(name).unwrap_or(old).to_owned();
     let (backup_window, maintenance_window) = window::checked(
         &text("PreferredBackupWindow", &source.backup_window),
@@ -78,11 +79,9 @@ fn check_engine(context: &Context<'_>, source: &ClusterSettings) -> Result<(), R
     }
     let current = &source.engine_version;
     match params.text("EngineVersion") {
-        Some(asked) if asked != current && asked != major_of(current) => {
-            Err(RdsError::InvalidCombination(format!(
-                "Cannot find upgrade target from {current} with requested version {asked}."
-            )))
-        }
+        Some(asked) if !matches_version(current, asked) => Err(RdsError::InvalidCombination(
+            format!("Cannot find upgrade target from {current} with requested version {asked}."),
+        )),
         _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use quorate_control::Stored;
 use super::region::{Region, asked, node};
 use crate::aurora::fixture::address;
 use crate::aurora::model::{Cluster, ClusterStatus, MemberDesired, Volume};
-use crate::model::{Desired, ScramVerifier, Status};
+use crate::model::{Desired, PasswordVerifier, Status};
 
 #[tokio::test]
 async fn a_new_cluster_is_available_before_it_has_members() {
@@ -144,7 +144,7 @@ async fn a_deleted_cluster_goes_with_its_volume_and_endpoints() {
 #[tokio::test]
 async fn a_new_password_is_in_force_when_the_writer_has_it() {
     let region = Region::running(1).await;
-    let verifier = ScramVerifier::of("another99");
+    let verifier = PasswordVerifier::scram("another99");
     region
         .change(|cluster| {
             cluster.pending.master_verifier = Some(verifier.clone());

@@ -1,4 +1,4 @@
-//! SCRAM-SHA-256 verifiers: what is kept of a password.
+//! What is kept of a password: for PostgreSQL a SCRAM-SHA-256 verifier, for MariaDB the hash of `mysql_native_password`.
 
 use std::fmt;
 
@@ -9,26 +9,34 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use quorate_engines::mariadb::password_hash;
+
 /// PostgreSQL's own default since 8.3 of the SCRAM exchange (`scram_iterations`).
 const ITERATIONS: u32 = 4096;
 const SALT_BYTES: usize = 16;
 
-/// `SCRAM-SHA-256$4096:salt$stored:server`, as PostgreSQL keeps it (RFC 5803). The password cannot be
-/// computed from it, but who has it can try passwords: it is never shown.
+/// `SCRAM-SHA-256$4096:salt$stored:server`, as PostgreSQL keeps it (RFC 5803), or `*` and forty digits, as MariaDB does. The
+/// password cannot be computed from it, but who has it can try passwords: it is never shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ScramVerifier(String);
+pub struct PasswordVerifier(String);
 
-impl ScramVerifier {
-    /// The verifier of a password, with a new random salt.
+impl PasswordVerifier {
+    /// What MariaDB checks a password against. Without a salt: one password has one of these.
     #[must_use]
-    pub fn of(password: &str) -> ScramVerifier {
-        let mut salt = [0; SALT_BYTES];
-        rand::rng().fill_bytes(&mut salt);
-        ScramVerifier::with_salt(password, &salt)
+    pub fn native(password: &str) -> PasswordVerifier {
+        PasswordVerifier(password_hash(password))
     }
 
-    /// The text that `ALTER ROLE … PASSWORD` takes.
+    /// What PostgreSQL checks a password against, with a new random salt.
+    #[must_use]
+    pub fn scram(password: &str) -> PasswordVerifier {
+        let mut salt = [0; SALT_BYTES];
+        rand::rng().fill_bytes(&mut salt);
+        PasswordVerifier::with_salt(password, &salt)
+    }
+
+    /// The text that `ALTER ROLE … PASSWORD` or `IDENTIFIED BY PASSWORD` takes.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -40,7 +48,7 @@ impl ScramVerifier {
         BASE64.encode(&Sha256::digest(self.0.as_bytes())[..12])
     }
 
-    fn with_salt(password: &str, salt: &[u8]) -> ScramVerifier {
+    fn with_salt(password: &str, salt: &[u8]) -> PasswordVerifier {
         let salted = salted_password(password.as_bytes(), salt);
         let client_key = mac(&salted, b"Client Key");
         let stored_key = Sha256::digest(client_key);
@@ -50,15 +58,15 @@ impl ScramVerifier {
             BASE64.encode(stored_key),
             BASE64.encode(server_key),
         );
-        ScramVerifier(format!(
+        PasswordVerifier(format!(
             "SCRAM-SHA-256${ITERATIONS}:{salt}${stored}:{server}"
         ))
     }
 }
 
-impl fmt::Debug for ScramVerifier {
+impl fmt::Debug for PasswordVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ScramVerifier(…)")
+        f.write_str("PasswordVerifier(…)")
     }
 }
 
@@ -89,7 +97,7 @@ mod tests {
     fn a_verifier_is_what_postgresql_computes() {
         // The example exchange of RFC 7677: user `user`, password `pencil`.
         let salt = BASE64.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
-        let verifier = ScramVerifier::with_salt("pencil", &salt);
+        let verifier = PasswordVerifier::with_salt("pencil", &salt);
         assert_eq!(
             verifier.expose(),
             "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
@@ -98,14 +106,17 @@ mod tests {
 
     #[test]
     fn two_verifiers_of_a_password_differ() {
-        assert_ne!(ScramVerifier::of("secret99"), ScramVerifier::of("secret99"));
+        assert_ne!(
+            PasswordVerifier::scram("secret99"),
+            PasswordVerifier::scram("secret99")
+        );
     }
 
     #[test]
     fn debug_output_shows_nothing() {
         assert_eq!(
-            format!("{:?}", ScramVerifier::of("secret99")),
-            "ScramVerifier(…)"
+            format!("{:?}", PasswordVerifier::scram("secret99")),
+            "PasswordVerifier(…)"
         );
     }
 }

@@ -1,0 +1,120 @@
+"""Aurora with MariaDB: what dies under load, every acknowledged row stays, and every table is whole.
+
+All tests share one cluster with a writer and a reader.
+"""
+
+import os
+
+import pymysql
+import pytest
+from harness import faults, processes
+from harness.ledger import Ledger
+from harness.mysql import MysqlClusters, check_tables
+from harness.poll import until
+
+NAME = "pages"
+
+pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this machine has no /dev/fuse")
+
+
+@pytest.fixture(scope="module")
+def clusters(region):
+    return MysqlClusters(region)
+
+
+@pytest.fixture(scope="module")
+def pages(clusters):
+    """A cluster of two instances that lives through every test of this file."""
+    clusters.create(NAME, members=2)
+    return clusters.database(NAME)
+
+
+@pytest.fixture
+def ledger(clusters, pages, whole):
+    """Writers at the cluster endpoint, once there is a reader to take over."""
+    clusters.wait_running(NAME)
+    with Ledger(pages) as ledger:
+        yield ledger
+
+
+def test_rows_go_in_at_the_writer_and_come_out_at_the_reader(clusters, pages):
+    described = clusters.describe(NAME)
+    assert described["Engine"] == "aurora-mysql"
+    assert described["EngineVersion"].startswith("8.0.mysql_aurora.3.mariadb.10.")
+    assert described["DBClusterParameterGroup"] == "default.aurora-mysql8.0"
+    assert pages.one("select @@read_only") == 0
+    pages.ask("create table seen (n int primary key)")
+    pages.ask("insert into seen values (1)")
+    reader = clusters.database(NAME, reader=True)
+    reader.wait("select count(*) from seen", 1)
+    assert reader.one("select @@read_only") == 1
+    with pytest.raises(pymysql.Error):
+        reader.ask("insert into seen values (2)")
+
+
+def test_parameters_and_password_change_while_it_runs(clusters, pages):
+    group = {"DBClusterParameterGroupName": "tuned"}
+    clusters.api.create_db_cluster_parameter_group(
+        DBParameterGroupFamily="aurora-mysql8.0", Description="d", **group
+    )
+    change = {"ParameterName": "max_connections", "ParameterValue": "77", "ApplyMethod": "immediate"}
+    clusters.api.modify_db_cluster_parameter_group(Parameters=[change], **group)
+    clusters.api.modify_db_cluster(
+        DBClusterIdentifier=NAME, MasterUserPassword="another-horse-9", ApplyImmediately=True, **group
+    )
+    changed = type(pages)(pages.region, {"DBInstanceIdentifier": NAME, "Endpoint": {"Address": pages.host, "Port": pages.port}},
+                          password="another-horse-9")
+    changed.wait("select @@max_connections", 77)
+    clusters.api.modify_db_cluster(
+        DBClusterIdentifier=NAME, MasterUserPassword=pages.parameters["password"], ApplyImmediately=True
+    )
+    pages.wait("select @@max_connections", 77)
+    clusters.wait(NAME, lambda found: found["Status"] == "available", "available")
+
+
+def test_failover_on_order_makes_the_reader_the_writer(clusters, pages, ledger):
+    target = clusters.readers(NAME)[0]
+    clusters.api.failover_db_cluster(DBClusterIdentifier=NAME, TargetDBInstanceIdentifier=target)
+    clusters.wait_writer(NAME, target)
+    ledger.wait_for_more(20)
+    ledger.check()
+
+
+def test_killing_the_writers_zone_loses_nothing(region, clusters, pages, ledger):
+    writer = clusters.writer(NAME)
+    other = clusters.readers(NAME)[0]
+    zone = clusters.zone(writer)
+    killed = faults.kill_zone(region, zone)
+    assert ledger.first_after(killed + 0.3) < 30
+    clusters.wait_writer(NAME, other)
+    region.zone("start", zone)
+    clusters.wait_instance(writer)
+    ledger.check()
+    check_tables(pages)
+
+
+def test_a_writers_engine_that_dies_is_followed_by_the_reader(region, clusters, pages, ledger):
+    writer = clusters.writer(NAME)
+    other = clusters.readers(NAME)[0]
+    killed = faults.kill_engines(region, clusters.zone(writer))
+    assert ledger.first_after(killed + 0.3) < 30
+    clusters.wait_writer(NAME, other)
+    verdict = ledger.check()
+    check_tables(pages)
+    clusters.wait_running(NAME)
+    reader = clusters.database(NAME, reader=True)
+    reader.wait("select @@read_only", 1)
+    until(lambda: not ledger.compare(reader).lost, 30, f"the reader has all {verdict.acknowledged} rows")
+
+
+def test_all_nodes_killed_at_once_keep_every_row(region, clusters, pages, ledger):
+    ledger.wait_for_more(20)
+    for row in region.zones():
+        processes.kill(row["pid"])
+    for row in region.zones():
+        region.zone("start", row["zone"])
+    clusters.wait(NAME, lambda found: found["Status"] == "available", "available")
+    pages.wait("select 1", 1, within=90)
+    ledger.wait_for_more(5)
+    ledger.check()
+    check_tables(pages)
