@@ -63,6 +63,7 @@ pub(crate) fn aurora_agent(
         backup_every: Duration::from_millis(config.aurora_backup_every_ms),
         identity: folder.join("identity"),
         cache_bytes: config.aurora_cache_bytes,
+        overlay_bytes_max: config.aurora_overlay_bytes,
     };
     let (rds, segments, caller) = (rds.clone(), segments.clone(), own.caller.clone());
     let host = quorate_rds::aurora::agent::AuroraHost::new(agent, rds, segments, caller, archive);

@@ -60,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) aurora_group_bytes: u64,
     /// Bytes of pages that the mount of an Aurora writer keeps in memory, besides the kernel.
     pub(crate) aurora_cache_bytes: usize,
+    /// Bytes of its own pages with which a reader of Aurora's begins again over a newer view of the volume.
+    pub(crate) aurora_overlay_bytes: u64,
     /// Where snapshots and backups are kept: `folder = "/srv/quorate"`, or a table `[archive.s3]`. Without one it is the
     /// folder `archive` in the data folder of `quorate up`; nodes that run without `quorate up` have none, and snapshots
     /// fail there. Every node of a region must reach the same archive, and may write there.
@@ -93,6 +95,7 @@ impl Default for Config {
             aurora_backup_every_ms: 60_000,
             aurora_group_bytes: 10 << 30,
             aurora_cache_bytes: 256 << 20,
+            aurora_overlay_bytes: 4 << 30,
             archive: None,
         }
     }
@@ -152,6 +155,10 @@ impl Config {
         ensure!(
             self.aurora_group_bytes >= 1 << 20,
             "aurora_group_bytes: below 1048576 a volume grows with each file"
+        );
+        ensure!(
+            self.aurora_overlay_bytes >= 32 << 20,
+            "aurora_overlay_bytes: below 33554432 readers begin again all the time"
         );
         ensure!(
             !self.engine_account.is_empty(),
@@ -227,6 +234,7 @@ mod tests {
             "dynamodb_split_bytes = 1",
             "dynamodb_replace_after_ms = 1",
             "aurora_backup_every_ms = 1",
+            "aurora_overlay_bytes = 1",
             "dynamodb_split_heat_reads = 9",
             "dynamodb_split_heat_writes = 9",
         ] {

@@ -32,6 +32,8 @@ pub struct AuroraConfig {
     pub identity: PathBuf,
     /// Bytes of pages that a writer's mount keeps in memory.
     pub cache_bytes: usize,
+    /// Bytes of its own pages with which a reader begins again over a newer view.
+    pub overlay_bytes_max: u64,
 }
 
 /// The agent's surroundings.

@@ -4,6 +4,7 @@
 //! that it needs is.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -45,6 +46,15 @@ impl Member {
         if self.keep_source(&server, writer).await? {
             return Ok(Progress::Done);
         }
+        if following.paused && self.is_outgrown(look, &server).await? {
+            tracing::info!(member = %look.name(), "the writer was given more than the reader has: it starts again");
+            look.change(&self.host, records::member_builds).await?;
+            self.end_engine(Stop::InOrder).await;
+            return Ok(Progress::Done);
+        }
+        if self.is_overlay_full() && self.leave_for_a_newer_view(look).await? {
+            return Ok(Progress::Done);
+        }
         if !following.streams {
             return self.watch_stream(look).await;
         }
@@ -58,6 +68,35 @@ impl Member {
             return Ok(Progress::Done);
         }
         self.keep_parameters(look, &server).await
+    }
+
+    fn overlay_bytes(&self) -> u64 {
+        self.mount_state().map_or(0, |state| state.overlay_bytes)
+    }
+
+    fn is_overlay_full(&self) -> bool {
+        self.overlay_bytes() > self.host.config.overlay_bytes_max
+    }
+
+    /// A reader whose own pages take much room begins again over a newer view, which has them. One after the other does, for
+    /// the sake of those who read, until a reader takes twice as much as it should. True when this one has ended.
+    async fn leave_for_a_newer_view(&mut self, look: &Look) -> Result<bool, StepError> {
+        let bytes = self.overlay_bytes();
+        let cannot_wait = bytes / 2 > self.host.config.overlay_bytes_max;
+        let ours = AtomicBool::new(false);
+        look.change(&self.host, |cluster, at| {
+            let mut others = cluster.members.iter().filter(|(id, _)| *id != at.member);
+            let may = cannot_wait || others.all(|(_, member)| cluster.runs(member));
+            ours.store(may, Ordering::Relaxed);
+            may.then(|| records::member_builds(cluster, at)).flatten()
+        })
+        .await?;
+        if !ours.into_inner() {
+            return Ok(false);
+        }
+        tracing::info!(member = %look.name(), bytes, "a reader's own pages take much room: it begins again over a newer view");
+        self.end_all(Stop::AtOnce).await;
+        Ok(true)
     }
 
     /// A reader that gets no stream from a writer that serves lacks log that is gone: it begins again over a newer view.

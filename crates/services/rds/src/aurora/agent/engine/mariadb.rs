@@ -138,6 +138,7 @@ pub(super) async fn following(server: &ClusterMariadb) -> Result<Following, Engi
     let Some(state) = state else {
         return Ok(Following {
             streams: false,
+            paused: false,
             lag_ms: None,
             trouble: None,
         });
@@ -150,6 +151,7 @@ pub(super) async fn following(server: &ClusterMariadb) -> Result<Following, Engi
         .map(|at| now.saturating_duration_since(at));
     Ok(Following {
         streams: state.streaming,
+        paused: false,
         lag_ms: lag_ms(&state, behind_for),
         trouble: state.trouble.map(|trouble| format!("{trouble:?}")),
     })

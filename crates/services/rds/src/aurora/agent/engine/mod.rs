@@ -58,6 +58,8 @@ struct Launch {
 pub(super) struct Following {
     /// Whether it receives the writer's log at this moment.
     pub(super) streams: bool,
+    /// Whether it applies nothing of what it receives.
+    pub(super) paused: bool,
     /// How far it is behind, in milliseconds; none when that is unknown.
     pub(super) lag_ms: Option<u64>,
     /// What keeps it from following.
@@ -194,6 +196,19 @@ impl Member {
         match server {
             Server::Postgres(server) => self.give_postgres_parameters(look, server, wanted).await,
             Server::Mariadb(server) => Ok(server.running.set_parameters(wanted.settings).await?),
+        }
+    }
+
+    /// Whether a server that reads cannot go on, as its writer has been given more of something than it has. Started again
+    /// it has as much.
+    pub(super) async fn is_outgrown(
+        &self,
+        look: &Look,
+        server: &Server,
+    ) -> Result<bool, StepError> {
+        match server {
+            Server::Postgres(server) => self.is_postgres_outgrown(look, server).await,
+            Server::Mariadb(_) => Ok(false),
         }
     }
 

@@ -29,8 +29,10 @@ const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings that stand unless a parameter group says otherwise. New log files are sparse and never used twice: the volume
 /// keeps what changed of each page, and that is least where nothing was before. Checkpoints are frequent because they
-/// bound how long a new writer replays its log.
-const DEFAULTS: [(&str, &str); 5] = [
+/// bound how long a new writer replays its log. A tablespace lies in the volume with the rest: a link to a place of this
+/// member's would lead nowhere on another one.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("allow_in_place_tablespaces", "on"),
     ("wal_init_zero", "off"),
     ("wal_recycle", "off"),
     ("checkpoint_timeout", "60"),
@@ -102,6 +104,19 @@ impl Member {
         config.upstream = Some(wanted);
         server.reload(config).await?;
         Ok(true)
+    }
+
+    /// Whether the writer was given more of something than this reader has room for.
+    pub(super) async fn is_postgres_outgrown(
+        &self,
+        look: &Look,
+        server: &RunningPostgres,
+    ) -> Result<bool, StepError> {
+        let floors = self.postgres_tools(look)?.controldata().await?.floors;
+        let has = server.config().await.parameters;
+        let mut needs = has.clone();
+        raise_to(&mut needs, &floors);
+        Ok(needs != has)
     }
 
     fn configuration(
@@ -192,6 +207,7 @@ pub(super) async fn following(server: &RunningPostgres) -> Result<Following, Eng
     let seconds = lag.and_then(|lag| lag.seconds);
     Ok(Following {
         streams: lag.is_some_and(|lag| lag.streaming),
+        paused: lag.is_some_and(|lag| lag.paused),
         lag_ms: seconds.map(|seconds| (seconds.max(0.0) * 1_000.0) as u64),
         trouble: None,
     })
