@@ -1,8 +1,8 @@
 //! The accounts and procedures that every cluster has, as RDS has them. All of it can be run again at any time.
 //!
 //! The master user has what RDS gives it: not `SUPER`, `FILE` or `SHUTDOWN`. MariaDB cannot keep who may create users and
-//! write to the database `mysql` from getting more; what a server can do to its host is bounded by its account, by
-//! `secure_file_priv` and by `symbolic_links` (see `config`).
+//! write to the database `mysql` from getting more; what a server can do to its host is bounded by its account, and made
+//! harder by `secure_file_priv` and `symbolic_links` (see `config`).
 
 use super::admin::{identifier, literal};
 use super::password::PasswordHash;

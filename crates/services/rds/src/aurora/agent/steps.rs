@@ -119,7 +119,7 @@ impl Member {
         self.tell_state(look, AuroraEngineState::Down, Some(why));
     }
 
-    fn layout(&self, look: &Look) -> Result<Layout, StepError> {
+    pub(super) fn layout(&self, look: &Look) -> Result<Layout, StepError> {
         let volume = VolumeId(look.cluster().resource_id.clone());
         let layout = layout_of(self.host.base.catalog.view(), &volume)?;
         layout

@@ -5,5 +5,6 @@ mod endpoints;
 mod groups;
 mod members;
 mod modifications;
+mod mysql;
 mod snapshots;
 mod world;

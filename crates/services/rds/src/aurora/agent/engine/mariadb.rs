@@ -59,7 +59,10 @@ impl Member {
             server_id: server_id(&self.resource_id),
             parameters: launch.parameters.settings,
             role: match launch.source {
-                None => MariadbRole::Writer { doublewrite: true },
+                // A page that the volume has whole is never seen in halves.
+                None => MariadbRole::Writer {
+                    doublewrite: self.layout(look)?.page_bytes != Program::Mariadb.page_bytes(),
+                },
                 Some(_) => MariadbRole::Reader,
             },
         };
