@@ -11,8 +11,10 @@ use crate::aurora::model::{
     Attempt, ClusterBackup, ClusterSnapshot, LogChain, LogRun, SnapshotStatus,
 };
 
-/// Pause before another attempt after one that failed by itself.
+/// Pause before another attempt after one that failed by itself, for each attempt that there was, up to three: what
+/// segments keep for an archiver they keep for a minute.
 pub const ARCHIVER_PAUSE_MS: u64 = 10_000;
+const ARCHIVER_PAUSES_MAX: u32 = 3;
 /// Pause before another base after one that failed.
 pub const BASE_PAUSE_MS: u64 = 600_000;
 /// A base is taken outside the window, too, when the newest one is older than this: the window was missed.
@@ -56,7 +58,8 @@ pub fn decide_archiver(
         };
     }
     let is_early = attempt.is_some_and(|last| {
-        alive.contains(&last.node) && now.millis_since(last.since) < ARCHIVER_PAUSE_MS
+        let pause_ms = ARCHIVER_PAUSE_MS * u64::from(last.number.min(ARCHIVER_PAUSES_MAX));
+        alive.contains(&last.node) && now.millis_since(last.since) < pause_ms
     });
     let number = attempt.map_or(0, |last| last.number);
     let able: Vec<&NodeId> = nodes.iter().filter(|node| alive.contains(node)).collect();

@@ -393,6 +393,14 @@ async fn automated_snapshots_are_found_by_their_type_and_are_not_for_users_to_de
     assert_eq!(world.shown("&SnapshotType=automated").await, automated);
     assert_eq!(world.shown("&SnapshotType=manual").await, "snap");
     assert_eq!(world.shown("").await, format!("{automated} snap"));
+    let arn = format!("arn:aws:rds:us-east-1:123456789012:cluster-snapshot:{automated}");
+    let by_arn = format!("&DBClusterSnapshotIdentifier={arn}");
+    assert_eq!(world.shown(&by_arn).await, automated);
+    let (_, code, _) = world.refused(&format!("{TAKE}rds:mine")).await;
+    assert_eq!(
+        code, "InvalidParameterValue",
+        "names of that form are not for users"
+    );
     let delete = "Action=DeleteDBClusterSnapshot&DBClusterSnapshotIdentifier=";
     let (_, code, _) = world.refused(&format!("{delete}{automated}")).await;
     assert_eq!(code, "InvalidDBClusterSnapshotStateFault");

@@ -108,6 +108,13 @@ fn an_attempt_that_failed_by_itself_is_followed_after_a_pause() {
         archiver(Some(&failed), true, "abc", ARCHIVER_PAUSE_MS),
         begins(2, 'a')
     );
+    let ninth = Attempt {
+        number: 9,
+        ..failed
+    };
+    let later = |ms| archiver(Some(&ninth), true, "abc", ms);
+    assert_eq!(later(3 * ARCHIVER_PAUSE_MS - 1), ArchiverDecision::Wait);
+    assert_eq!(later(3 * ARCHIVER_PAUSE_MS), begins(10, 'c'));
 }
 
 #[test]
