@@ -1,7 +1,7 @@
 """Aurora's figures of docs/benchmarks.md: a cluster beside a synchronous pair of the same region, in turns, in one run.
 
     python bench/aurora.py --quorate target/release/quorate [--seconds 5] [--rounds 3] [--failovers 3]
-        [--only throughput|latency|bytes|lag|reader|failover] [--faults kill-engine kill-zone pause-zone]
+        [--only throughput|latency|bytes|lag|reader|recovery|failover|repair] [--faults kill-engine kill-zone pause-zone]
 
 Prints Markdown. Needs pgbench, boto3 and psycopg (the tests' virtual environment has the latter two). The region and the
 ledger are those of the tests.
@@ -20,18 +20,21 @@ from pathlib import Path
 from bench import pgbench, print_machine, tps
 
 FAULTS = ("kill-engine", "kill-zone", "pause-zone")
-PARTS = ("throughput", "latency", "bytes", "lag", "reader", "failover")
+PARTS = ("throughput", "latency", "bytes", "lag", "reader", "recovery", "failover", "repair")
 CLIENTS = (1, 8, 32)
 LATENCY_CLIENTS = 8
 # A checkpoint's pages are spread over what was done before it.
 BYTES_S = 10
 SCALE = 10
-LAG_ROWS_PER_S = 1_000
+LAG_ROWS_PER_S = (1_000, 10_000)
 # Rows of one statement each; more statements a second than this say nothing about lag and much about the client.
 LAG_STATEMENTS_PER_S = 50
 SIZES_MB = (20, 300)
 SETTLE_S = 120
-NAME, PAIR, BIG = "bench", "pair", "sized"
+REPAIR_MB = 1_000
+REPLACE_AFTER_MS = 1_000
+RECOVERY_LOADS_S = (2, 10, 30)
+NAME, PAIR, BIG, ALONE = "bench", "pair", "sized", "alone"
 
 
 def main():
@@ -56,10 +59,19 @@ def main():
             lag(args, clusters)
         if "reader" in wanted:
             reader(clusters)
+        if "recovery" in wanted:
+            recovery(args, region, clusters)
         if "failover" in wanted:
             failover(args, region, clusters)
     finally:
         region.close()
+    if "repair" in wanted:
+        region = Region(nodes_per_zone=2, aurora_replace_after_ms=REPLACE_AFTER_MS, aurora_backup_every_ms=0)
+        try:
+            region.start()
+            repair(region, Clusters(region))
+        finally:
+            region.close()
 
 
 def parse_arguments():
@@ -212,10 +224,20 @@ def transactions(output):
 def lag(args, clusters):
     """How late a row is seen at the reader: rows carry the clock of the writer's client, which is the reader's too."""
     clusters.create("lag", members=2)
+    print("\n| rows written a second | rows seen | lag p50, ms | lag p99, ms |\n|---|---|---|---|")
+    for rate in LAG_ROWS_PER_S:
+        lag_at(args, clusters, rate)
+    for number in (2, 1):
+        clusters.api.delete_db_instance(DBInstanceIdentifier=f"lag-{number}", SkipFinalSnapshot=True)
+    clusters.api.delete_db_cluster(DBClusterIdentifier="lag", SkipFinalSnapshot=True)
+
+
+def lag_at(args, clusters, rate):
     writer, reads = clusters.database("lag"), clusters.database("lag", reader=True)
-    writer.ask("create table ticks (n bigint primary key, at double precision not null)")
-    reads.wait("select count(*) from ticks", 0, within=60)
-    stop, each = threading.Event(), LAG_ROWS_PER_S // LAG_STATEMENTS_PER_S
+    table = f"ticks_{rate}"
+    writer.ask(f"create table {table} (n bigint primary key, at double precision not null)")
+    reads.wait(f"select count(*) from {table}", 0, within=60)
+    stop, each = threading.Event(), rate // LAG_STATEMENTS_PER_S
     written = [0]
     seconds = max(args.seconds, 3) * args.rounds
 
@@ -225,7 +247,7 @@ def lag(args, clusters):
             while not stop.is_set():
                 first = written[0] + 1
                 connection.execute(
-                    "insert into ticks select n, %s from generate_series(%s::bigint, %s::bigint) n",
+                    f"insert into {table} select n, %s from generate_series(%s::bigint, %s::bigint) n",
                     (time.time(), first, first + each - 1),
                 )
                 written[0] += each
@@ -234,23 +256,22 @@ def lag(args, clusters):
 
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
-    late, last = [], 0
+    late, last, seen = [], 0, 0
     with reads.connect() as connection:
         began = time.monotonic()
         while time.monotonic() - began < seconds:
-            rows = connection.execute("select n, at from ticks where n > %s order by n", (last,)).fetchall()
+            # One row of each statement is enough, and costs the reader little.
+            rows = connection.execute(
+                f"select n, at from {table} where n > %s and n %% %s = 0 order by n", (last, each)
+            ).fetchall()
             now = time.time()
             if rows:
                 last = rows[-1][0]
-                late.extend(1000 * (now - at) for n, at in rows if n % each == 0)
+                late.extend(1000 * (now - at) for _, at in rows)
     took = time.monotonic() - began
     stop.set()
     thread.join()
-    print("\n| rows written a second | rows seen | lag p50, ms | lag p99, ms |\n|---|---|---|---|")
     print(f"| {written[0] / took:.0f} | {last} | {percentile(late, 50):.1f} | {percentile(late, 99):.1f} |", flush=True)
-    for number in (2, 1):
-        clusters.api.delete_db_instance(DBInstanceIdentifier=f"lag-{number}", SkipFinalSnapshot=True)
-    clusters.api.delete_db_cluster(DBClusterIdentifier="lag", SkipFinalSnapshot=True)
 
 
 def reader(clusters):
@@ -267,11 +288,14 @@ def reader(clusters):
         rows = database.one("select count(*) from filled")
         clusters.of_instance(instance).wait("select count(*) from filled", rows)
         took = time.monotonic() - began
-        held = database.one("select sum(pg_database_size(oid))::bigint from pg_database") / 1e6
-        print(f"| {held:.0f} | {took:.1f} |", flush=True)
+        print(f"| {database_mb(database):.0f} | {took:.1f} |", flush=True)
         clusters.api.delete_db_instance(DBInstanceIdentifier=instance, SkipFinalSnapshot=True)
     clusters.api.delete_db_instance(DBInstanceIdentifier=f"{BIG}-1", SkipFinalSnapshot=True)
     clusters.api.delete_db_cluster(DBClusterIdentifier=BIG, SkipFinalSnapshot=True)
+
+
+def database_mb(database):
+    return float(database.one("select sum(pg_database_size(oid)) from pg_database")) / 1e6
 
 
 def fill(database, megabytes):
@@ -281,6 +305,61 @@ def fill(database, megabytes):
             "insert into filled select n, (select string_agg(md5(n::text || k), '') from generate_series(1, 250) k)"
             " from generate_series(1, 500) n"
         )
+
+
+def recovery(args, region, clusters):
+    """A writer alone whose engine is killed under pgbench: how far its log reached, and how long nothing was served."""
+    from harness import faults
+    from harness.aurora import ask_as_admin
+    from harness.schema import client_environment
+
+    clusters.create(ALONE)
+    database = clusters.database(ALONE)
+    target = client_environment(database)
+    pgbench(target, ["-i", "-q", "-s", str(SCALE)])
+    print("\n| log since the last checkpoint, MB | engine killed to the first answer, s |\n|---|---|")
+    distance = "select (pg_current_wal_lsn() - redo_lsn)::float8 / 1e6 from pg_control_checkpoint()"
+    for seconds in RECOVERY_LOADS_S:
+        ask_as_admin(database, "checkpoint")
+        pgbench(target, options(args, LATENCY_CLIENTS, seconds))
+        megabytes = float(ask_as_admin(database, distance))
+        began = time.monotonic()
+        faults.kill_engines(region, clusters.zone(f"{ALONE}-1"))
+        database.serves(SETTLE_S)
+        print(f"| {megabytes:.0f} | {time.monotonic() - began:.1f} |", flush=True)
+        clusters.wait_instance(f"{ALONE}-1")
+    clusters.api.delete_db_instance(DBInstanceIdentifier=f"{ALONE}-1", SkipFinalSnapshot=True)
+    clusters.api.delete_db_cluster(DBClusterIdentifier=ALONE, SkipFinalSnapshot=True)
+
+
+def repair(region, clusters):
+    """A node that is lost for good: how fast what it held of the volume is made on its neighbour."""
+    from harness.poll import until
+
+    clusters.create(BIG)
+    database = clusters.database(BIG)
+    fill(database, REPAIR_MB)
+    megabytes = database_mb(database)
+    groups = lambda: region.json("volume", "show", BIG)["groups"]  # noqa: E731
+    home = clusters.node(f"{BIG}-1")
+    lost = next(
+        segment["node"]
+        for group in groups()
+        for segment in group["segments"]
+        if segment["node"] != home and segment["node"].endswith("-2")
+    )
+    region.kill_node(lost)
+    until(lambda: any(group["replacement"] for group in groups()), SETTLE_S, "the repair begins", pause=0.02)
+    began = time.monotonic()
+
+    def done():
+        nodes = [segment["node"] for group in groups() for segment in group["segments"]]
+        return lost not in nodes and not any(group["replacement"] for group in groups())
+
+    until(done, SETTLE_S, "the repair ends", pause=0.02)
+    took = time.monotonic() - began
+    print("\n| data of a segment, MB | made elsewhere in, s | MB/s |\n|---|---|---|")
+    print(f"| {megabytes:.0f} | {took:.1f} | {megabytes / took:.0f} |", flush=True)
 
 
 def failover(args, region, clusters):
