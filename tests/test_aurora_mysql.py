@@ -89,6 +89,23 @@ def test_failover_on_order_makes_the_reader_the_writer(clusters, pages, ledger):
     ledger.check()
 
 
+def test_a_second_reader_goes_on_behind_a_new_writer(region, clusters, pages, ledger):
+    own = f"{NAME}-3"
+    target = clusters.readers(NAME)[0]
+    clusters.add(NAME, own, PromotionTier=15)
+    zone = clusters.zone(own)
+    engines = faults.engines(region, zone)
+    assert len(engines) == 1
+    clusters.api.failover_db_cluster(DBClusterIdentifier=NAME, TargetDBInstanceIdentifier=target)
+    clusters.wait_writer(NAME, target)
+    ledger.wait_for_more(20)
+    ledger.check()
+    until(lambda: not ledger.compare(clusters.of_instance(own)).lost, 30, "the reader has every row")
+    assert faults.engines(region, zone) == engines, "it was not made anew"
+    clusters.api.delete_db_instance(DBInstanceIdentifier=own, SkipFinalSnapshot=True)
+    until(lambda: own not in clusters.readers(NAME), 60, "the reader is gone")
+
+
 def test_killing_the_writers_zone_loses_nothing(region, clusters, pages, ledger):
     writer = clusters.writer(NAME)
     other = clusters.readers(NAME)[0]
@@ -114,6 +131,21 @@ def test_a_writers_engine_that_dies_is_followed_by_the_reader(region, clusters, 
     reader = clusters.database(NAME, reader=True)
     reader.wait("select @@read_only", 1)
     until(lambda: not ledger.compare(reader).lost, 30, f"the reader has all {verdict.acknowledged} rows")
+
+
+def test_a_writer_that_was_paused_cannot_write_any_more(region, clusters, pages, ledger):
+    """Its zone stands still, another one writes, it wakes: the storage refuses it."""
+    writer = clusters.writer(NAME)
+    other = clusters.readers(NAME)[0]
+    zone = clusters.zone(writer)
+    region.zone("pause", zone)
+    ledger.wait_for_more(20)
+    clusters.wait_writer(NAME, other)
+    region.zone("resume", zone)
+    clusters.wait_running(NAME)
+    assert clusters.readers(NAME) == [writer]
+    ledger.check()
+    check_tables(pages)
 
 
 def test_all_nodes_killed_at_once_keep_every_row(region, clusters, pages, ledger):
