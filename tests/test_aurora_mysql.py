@@ -74,11 +74,38 @@ def test_parameters_and_password_change_while_it_runs(clusters, pages):
     until(lambda: refuses(pages), 30, "the old password is refused")
     allowed = "select @@max_connections"
     until(lambda: pages.one(allowed, password="another-horse-9") == 77, 30, "the parameter is in force")
+    clusters.wait(NAME, lambda found: found["Status"] == "available", "available")
     clusters.api.modify_db_cluster(
         DBClusterIdentifier=NAME, MasterUserPassword=pages.parameters["password"], ApplyImmediately=True
     )
     pages.wait("select 1", 1)
     clusters.wait(NAME, lambda found: found["Status"] == "available", "available")
+
+
+def test_a_static_parameter_waits_for_a_restart(clusters, pages):
+    clusters.wait_running(NAME)
+    bytes_wanted = 256 << 20
+    change = {
+        "ParameterName": "innodb_buffer_pool_size",
+        "ParameterValue": str(bytes_wanted),
+        "ApplyMethod": "pending-reboot",
+    }
+    clusters.api.modify_db_cluster_parameter_group(DBClusterParameterGroupName="tuned", Parameters=[change])
+
+    def all_are(status):
+        members = clusters.describe(NAME)["DBClusterMembers"]
+        return all(member["DBClusterParameterGroupStatus"] == status for member in members)
+
+    until(lambda: all_are("pending-reboot"), 30, "the parameter waits")
+    assert pages.one("select @@innodb_buffer_pool_size") != bytes_wanted
+    for instance in [clusters.writer(NAME), *clusters.readers(NAME)]:
+        clusters.api.reboot_db_instance(DBInstanceIdentifier=instance)
+        clusters.wait_instance(instance)
+        clusters.of_instance(instance).wait("select @@innodb_buffer_pool_size", bytes_wanted)
+    until(lambda: all_are("in-sync"), 30, "the parameter is in force")
+    pages.ask("insert into seen values (50)")
+    clusters.database(NAME, reader=True).wait("select count(*) from seen where n = 50", 1)
+    pages.ask("delete from seen where n = 50")
 
 
 def test_failover_on_order_makes_the_reader_the_writer(clusters, pages, ledger):
