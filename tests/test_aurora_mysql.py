@@ -74,11 +74,38 @@ def test_parameters_and_password_change_while_it_runs(clusters, pages):
     until(lambda: refuses(pages), 30, "the old password is refused")
     allowed = "select @@max_connections"
     until(lambda: pages.one(allowed, password="another-horse-9") == 77, 30, "the parameter is in force")
+    clusters.wait(NAME, lambda found: found["Status"] == "available", "available")
     clusters.api.modify_db_cluster(
         DBClusterIdentifier=NAME, MasterUserPassword=pages.parameters["password"], ApplyImmediately=True
     )
     pages.wait("select 1", 1)
     clusters.wait(NAME, lambda found: found["Status"] == "available", "available")
+
+
+def test_a_static_parameter_waits_for_a_restart(clusters, pages):
+    clusters.wait_running(NAME)
+    bytes_wanted = 256 << 20
+    change = {
+        "ParameterName": "innodb_buffer_pool_size",
+        "ParameterValue": str(bytes_wanted),
+        "ApplyMethod": "pending-reboot",
+    }
+    clusters.api.modify_db_cluster_parameter_group(DBClusterParameterGroupName="tuned", Parameters=[change])
+
+    def all_are(status):
+        members = clusters.describe(NAME)["DBClusterMembers"]
+        return all(member["DBClusterParameterGroupStatus"] == status for member in members)
+
+    until(lambda: all_are("pending-reboot"), 30, "the parameter waits")
+    assert pages.one("select @@innodb_buffer_pool_size") != bytes_wanted
+    for instance in [clusters.writer(NAME), *clusters.readers(NAME)]:
+        clusters.api.reboot_db_instance(DBInstanceIdentifier=instance)
+        clusters.wait_instance(instance)
+        clusters.of_instance(instance).wait("select @@innodb_buffer_pool_size", bytes_wanted)
+    until(lambda: all_are("in-sync"), 30, "the parameter is in force")
+    pages.ask("insert into seen values (50)")
+    clusters.database(NAME, reader=True).wait("select count(*) from seen where n = 50", 1)
+    pages.ask("delete from seen where n = 50")
 
 
 def test_failover_on_order_makes_the_reader_the_writer(clusters, pages, ledger):
@@ -87,6 +114,23 @@ def test_failover_on_order_makes_the_reader_the_writer(clusters, pages, ledger):
     clusters.wait_writer(NAME, target)
     ledger.wait_for_more(20)
     ledger.check()
+
+
+def test_a_second_reader_goes_on_behind_a_new_writer(region, clusters, pages, ledger):
+    own = f"{NAME}-3"
+    target = clusters.readers(NAME)[0]
+    clusters.add(NAME, own, PromotionTier=15)
+    zone = clusters.zone(own)
+    engines = faults.engines(region, zone)
+    assert len(engines) == 1
+    clusters.api.failover_db_cluster(DBClusterIdentifier=NAME, TargetDBInstanceIdentifier=target)
+    clusters.wait_writer(NAME, target)
+    ledger.wait_for_more(20)
+    ledger.check()
+    until(lambda: not ledger.compare(clusters.of_instance(own)).lost, 30, "the reader has every row")
+    assert faults.engines(region, zone) == engines, "it was not made anew"
+    clusters.api.delete_db_instance(DBInstanceIdentifier=own, SkipFinalSnapshot=True)
+    until(lambda: own not in clusters.readers(NAME), 60, "the reader is gone")
 
 
 def test_killing_the_writers_zone_loses_nothing(region, clusters, pages, ledger):
@@ -114,6 +158,21 @@ def test_a_writers_engine_that_dies_is_followed_by_the_reader(region, clusters, 
     reader = clusters.database(NAME, reader=True)
     reader.wait("select @@read_only", 1)
     until(lambda: not ledger.compare(reader).lost, 30, f"the reader has all {verdict.acknowledged} rows")
+
+
+def test_a_writer_that_was_paused_cannot_write_any_more(region, clusters, pages, ledger):
+    """Its zone stands still, another one writes, it wakes: the storage refuses it."""
+    writer = clusters.writer(NAME)
+    other = clusters.readers(NAME)[0]
+    zone = clusters.zone(writer)
+    region.zone("pause", zone)
+    ledger.wait_for_more(20)
+    clusters.wait_writer(NAME, other)
+    region.zone("resume", zone)
+    clusters.wait_running(NAME)
+    assert clusters.readers(NAME) == [writer]
+    ledger.check()
+    check_tables(pages)
 
 
 def test_all_nodes_killed_at_once_keep_every_row(region, clusters, pages, ledger):
