@@ -107,9 +107,10 @@ def test_a_dropped_table_comes_back_as_it_was_the_second_before(region, clusters
     wait_restorable(clusters, datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc))
     books.ask("create table kept (id int primary key, at timestamptz default clock_timestamp())")
     killed = None
+    written = {}
     for row in range(ROWS):
-        books.ask(f"insert into kept values ({row})")
-        books.wait(f"select clock_timestamp() > max(at) + interval '200 milliseconds' from kept", True)
+        written[row] = books.one(f"insert into kept values ({row}) returning at")
+        books.wait("select clock_timestamp() > max(at) + interval '200 milliseconds' from kept", True)
         if row == ROWS // 2:
             writer = clusters.node(f"{NAME}-1")
             killed = archiver(region)
@@ -126,8 +127,10 @@ def test_a_dropped_table_comes_back_as_it_was_the_second_before(region, clusters
     found = restored(clusters, "mended").ask("select id, at from kept order by id")
     assert [row for row, _ in found] == list(range(len(found))), "a prefix"
     assert all(at <= moment for _, at in found), "none from after the moment"
-    early = moment - datetime.timedelta(milliseconds=600)
-    assert len(found) == ROWS or found[-1][1] >= early, f"{found[-1]} is the last one before {moment}"
+    # A moment's state is of the half second before it; tests run on slow machines.
+    must = {row for row, at in written.items() if at <= moment - datetime.timedelta(seconds=1)}
+    assert len(must) > ROWS // 2
+    assert not must - {row for row, _ in found}, f"rows from before {moment} are missing"
     database = clusters.database("mended")
     assert database.one("select count(*) from pg_class where relname = 'after'") == 0
     assert f"Restored from DB cluster {NAME} as it was at" in " ".join(clusters.events("mended"))
@@ -178,7 +181,10 @@ def test_automated_backups_go_with_their_cluster(region, clusters, books):
     for cluster in ("mended", NAME):
         clusters.api.delete_db_instance(DBInstanceIdentifier=f"{cluster}-1", SkipFinalSnapshot=True)
         clusters.api.delete_db_cluster(DBClusterIdentifier=cluster, SkipFinalSnapshot=True)
-    nothing = lambda: not list(left.rglob("cluster-backup/**/*.meta"))  # noqa: E731
-    # What is listed may be gone before it is looked at.
-    until(nothing, WITHIN_S, "nothing is left in the archive", quiet=(FileNotFoundError,))
+
+    def is_empty():
+        return not list(left.rglob("cluster-backup/**/*.meta"))
+
+    # Folders go while they are looked through.
+    until(is_empty, WITHIN_S, "nothing is left in the archive", quiet=(FileNotFoundError,))
     assert automated(clusters) == []
