@@ -127,6 +127,16 @@ def test_all_nodes_killed_at_once_keep_every_row(region, clusters, books, ledger
     check_pages(books)
 
 
+def test_a_region_that_stops_under_writes_ends_in_order_and_comes_back(region, clusters, books, ledger):
+    """The writer's last checkpoint goes to segments of nodes that stop as well."""
+    ledger.wait_for_more(20)
+    region.stop()
+    region.start()
+    ledger.wait_for_more(20)
+    ledger.check()
+    assert "does not stop in time" not in region.log_tail(lines=1_000)
+
+
 def test_readers_come_and_go(clusters, books):
     clusters.add(NAME, f"{NAME}-3", PromotionTier=15)
     own = clusters.of_instance(f"{NAME}-3")

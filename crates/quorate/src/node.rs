@@ -25,6 +25,7 @@ use quorate_volume::store::Options;
 use crate::agents::{aurora_agent, cache_agent, open_archive, rds_agent};
 use crate::config::Config;
 use crate::region_setup::make_open_folder;
+use crate::shutdown::NodeStop;
 
 /// Pause before the catalog is tried again at the start.
 const RETRY: Duration = Duration::from_millis(100);
@@ -157,11 +158,7 @@ impl Drop for MemberThreads {
 }
 
 /// Runs the node whose identity lies in `folder`, until `stop`.
-pub(crate) async fn run(
-    folder: PathBuf,
-    config: Config,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub(crate) async fn run(folder: PathBuf, config: Config, stop: NodeStop) -> anyhow::Result<()> {
     let own = Own::load(&folder)?;
     let id = own.info.id.clone();
     let server = RpcServer::bind(own.info.address, &own.identity).await?;
@@ -200,20 +197,31 @@ pub(crate) async fn run(
     let (voters, caller) = (own.voters.clone(), own.caller.clone());
     let (keeper, keeper_id) = (lease.clone(), id.clone());
     tasks.spawn(async move { keeper.keep(keeper_id, voters, caller, view).await });
-    tasks.spawn(dynamodb.clone().run(stop.clone()));
+    tasks.spawn(dynamodb.clone().run(stop.all.clone()));
     if let Some(replica) = &replica {
-        spawn_controllers(&mut tasks, replica, &config, owner, archive);
+        let mut controllers = spawn_controllers(replica, &config, owner, archive);
+        let stopping = stop.clone();
+        tasks.spawn(async move {
+            stopping.region_stops().await;
+            // Engines that end now do so everywhere, and nobody is to take over.
+            controllers.shutdown().await;
+            std::future::pending().await
+        });
     }
     tokio::select! {
         () = register(&catalog, &own.info) => {}
-        () = stop.cancelled() => {}
+        () = stop.engines.cancelled() => {}
     }
+    let engines = async {
+        tokio::join!(
+            run_agent(rds, stop.engines.clone()),
+            members.run(aurora.clone(), stop.engines.clone()),
+            quorate_elasticache::agent::run_agent(caches, stop.engines.clone()),
+        );
+        stop.all.cancelled().await;
+    };
     tokio::select! {
-        _ = async { tokio::join!(
-            run_agent(rds, stop.clone()),
-            members.run(aurora.clone(), stop.clone()),
-            quorate_elasticache::agent::run_agent(caches, stop.clone()),
-        ) } => {}
+        () = engines => {}
         why = broken(replica.as_ref()) => {
             // Engines end with this process: their guards see to it.
             bail!("this node's copy of the catalog has stopped and the node ends: {why}");
@@ -235,12 +243,12 @@ pub(crate) async fn run(
 
 /// The controllers of all services: each decides while this node's voter leads the catalog.
 fn spawn_controllers(
-    tasks: &mut JoinSet<()>,
     replica: &Arc<Replica>,
     config: &Config,
     owner: ResourceOwner,
     archive: Option<Archive>,
-) {
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
     tasks.spawn(quorate_dynamodb::controller::run_controller(
         replica.clone(),
         quorate_dynamodb::controller::ControllerConfig {
@@ -277,6 +285,7 @@ fn spawn_controllers(
         replica.clone(),
         archive,
     ));
+    tasks
 }
 
 /// Waits until the replica has stopped by itself, as after a failed sync; for ever on a node that has none.

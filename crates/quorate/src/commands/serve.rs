@@ -43,10 +43,7 @@ pub(crate) async fn node(args: NodeArgs) -> anyhow::Result<()> {
         (None, Some(token)) => join_node(&args.data.layout()?, &token)?,
         (None, None) => only_node(&args.data.layout()?)?,
     };
-    let stop = shutdown::on_signals()?;
-    if args.child {
-        shutdown::with_parent(&stop);
-    }
+    let stop = shutdown::of_node(args.child)?;
     node::run(folder, config, stop).await
 }
 

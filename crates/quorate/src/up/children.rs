@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use nix::sys::signal::Signal;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
@@ -16,6 +17,7 @@ use quorate_base::{NodeId, ZoneName};
 
 use crate::layout::Layout;
 use crate::processes::{engines_below, is_stopped, kill_family, mounts_below, runs, signal_family};
+use crate::shutdown::STOP_ENGINES;
 use crate::up::control::ZoneRow;
 
 /// Time between two looks for nodes that ended.
@@ -26,6 +28,9 @@ const RESTART_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// How long the last threads of a killed process may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the engines of all nodes may take to stop in order, and how often they are looked for.
+const ENGINES_TIMEOUT: Duration = Duration::from_secs(45);
+const ENGINES_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long a node may take to stop in order.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -224,14 +229,27 @@ impl Children {
         Ok(())
     }
 
-    /// Stops all nodes in order: each stops its engines first.
+    /// Stops all nodes in order: engines first, everywhere. A cluster's engine writes its last checkpoint to segments of
+    /// several nodes, so none ends before.
     pub(crate) async fn stop_all(&self) {
         let mut nodes = self.nodes.lock().await;
-        for child in nodes.values_mut() {
+        for (node, child) in nodes.iter_mut() {
             if let Some(pid) = pid(child) {
                 // A paused node could not hear.
                 signal_family(pid, Signal::SIGCONT);
             }
+            let pipe = child.as_mut().and_then(|child| child.stdin.as_mut());
+            if let Some(pipe) = pipe
+                && let Err(error) = pipe.write_all(STOP_ENGINES).await
+            {
+                tracing::debug!(%node, %error, "a node has ended already");
+            }
+        }
+        let until = Instant::now() + ENGINES_TIMEOUT;
+        while nodes.values_mut().any(runs_engines) && Instant::now() < until {
+            tokio::time::sleep(ENGINES_LOOK_EVERY).await;
+        }
+        for child in nodes.values_mut() {
             // The end of its standard input tells the node to stop.
             drop(child.as_mut().and_then(|child| child.stdin.take()));
         }
@@ -266,6 +284,11 @@ fn of_zone<'a>(
     Ok(nodes
         .iter_mut()
         .filter(move |(node, _)| node.zone() == *zone))
+}
+
+/// Whether a node has engines, or files that they lie on.
+fn runs_engines(child: &mut Option<Child>) -> bool {
+    pid(child).is_some_and(|pid| !engines_below(pid).is_empty() || !mounts_below(pid).is_empty())
 }
 
 /// The process id of a child that runs.

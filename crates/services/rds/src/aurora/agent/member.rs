@@ -171,12 +171,39 @@ impl Member {
         self.engine = None;
     }
 
-    /// Stops the engine, if there is one; kills it when it does not stop in time.
+    /// Stops the engine, if there is one. One that does not stop in time is killed, and the mount goes with it.
     pub(super) async fn end_engine(&mut self, how: Stop) {
-        if let Some(engine) = &self.engine {
-            engine.server.stop(how, STOP_TIMEOUT).await;
+        if !self.stop_engine(how).await {
+            self.end_files().await;
+            self.kill_engine().await;
+        }
+    }
+
+    /// False when there is an engine that did not stop in time.
+    async fn stop_engine(&mut self, how: Stop) -> bool {
+        if let Some(engine) = &self.engine
+            && !engine.server.stop(how, STOP_TIMEOUT).await
+        {
+            tracing::warn!(resource = %self.resource_id, "an engine does not stop in time");
+            return false;
         }
         self.drop_engine();
+        true
+    }
+
+    /// A process that waits for one of its files cannot be killed: the mount has to be gone before.
+    async fn kill_engine(&mut self) {
+        if let Some(engine) = &self.engine {
+            engine.server.kill().await;
+            self.drop_engine();
+        }
+    }
+
+    async fn end_files(&mut self) {
+        self.host.mounts().remove(&self.resource_id);
+        if let Some(mount) = self.mount.take() {
+            mount.process.end().await;
+        }
     }
 
     /// Ends engine and mount.
@@ -185,18 +212,12 @@ impl Member {
             .mount_state()
             .is_some_and(|state| state.ended.is_none());
         if serves_files {
-            self.end_engine(how).await;
-        } else if let Some(engine) = &self.engine {
-            engine.server.kill().await;
-            self.drop_engine();
-        }
-        if self.mount.is_some() && !serves_files {
+            self.stop_engine(how).await;
+        } else if self.mount.is_some() {
             self.rest_until = Some(Instant::now() + REST);
         }
-        self.host.mounts().remove(&self.resource_id);
-        if let Some(mount) = self.mount.take() {
-            mount.process.end().await;
-        }
+        self.end_files().await;
+        self.kill_engine().await;
         self.crashed = false;
         self.bootstrapped = false;
         self.silent_since = None;

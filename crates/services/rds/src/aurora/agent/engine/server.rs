@@ -101,15 +101,15 @@ impl Server {
         }
     }
 
-    /// Ends it; kills it when it has not ended `within`.
-    pub(in crate::aurora::agent) async fn stop(&self, how: Stop, within: Duration) {
-        let stopped = match self {
-            Server::Postgres(server) => postgres::stop(server, how, within).await,
-            Server::Mariadb(server) => mariadb::stop(server, how, within).await,
+    /// Ends it; false when it has not ended `within`.
+    pub(in crate::aurora::agent) async fn stop(&self, how: Stop, within: Duration) -> bool {
+        let stopping = async {
+            match self {
+                Server::Postgres(server) => postgres::stop(server, how, within).await,
+                Server::Mariadb(server) => mariadb::stop(server, how, within).await,
+            }
         };
-        if stopped.is_err() {
-            self.kill().await;
-        }
+        matches!(tokio::time::timeout(within, stopping).await, Ok(Ok(_)))
     }
 
     /// How it follows.
