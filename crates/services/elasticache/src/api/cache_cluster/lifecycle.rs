@@ -12,7 +12,7 @@ use crate::api::cache_cluster::shape;
 use crate::api::context::{Context, retry};
 use crate::api::error::{ElastiCacheError, Kind};
 use crate::api::replication_group::{commit, deleted, remove_replica};
-use crate::model::{Cache, CacheKind, MemberNumber, Order, ShardNumber, Status};
+use crate::model::{Cache, CacheKind, MemberNumber, MemberState, Order, ShardNumber, Status};
 
 /// `DescribeCacheClusters`.
 pub(crate) async fn describe(context: &Context<'_>) -> Result<Vec<Element>, ElastiCacheError> {
@@ -55,12 +55,27 @@ pub(crate) async fn reboot(context: &Context<'_>) -> Result<Vec<Element>, Elasti
             ));
         }
         for (shard, members) in nodes_named(cluster, &nodes)? {
+            // Sentinels may take a primary that restarts for lost while it comes back and takes writes: another one leads first.
+            cache.orders.extend(hand_over(&cache, shard, &members));
             cache.orders.push(Order::Reboot(shard, members));
         }
         cache.status = Status::Rebooting;
         Ok((Txn::new(), cache))
     })
     .await
+}
+
+/// The order that a replica is to lead, where the primary is among the members that restart and may be replaced.
+fn hand_over(cache: &Cache, number: ShardNumber, restarting: &[MemberNumber]) -> Option<Order> {
+    let shard = cache.topology.shards.get(&number)?;
+    let primary = shard.primary.filter(|p| restarting.contains(p));
+    let can = cache.settings.automatic_failover && primary.is_some();
+    let mut replicas = shard.replicas();
+    let next = replicas.find(|(number, member)| {
+        member.state == MemberState::Running && !restarting.contains(number)
+    });
+    let (next, _) = next.filter(|_| can)?;
+    Some(Order::MakePrimary(number, next))
 }
 
 /// `DeleteCacheCluster`.
