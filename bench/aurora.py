@@ -31,7 +31,6 @@ LAG_ROWS_PER_S = (1_000, 10_000)
 LAG_STATEMENTS_PER_S = 50
 SIZES_MB = (20, 300)
 SETTLE_S = 120
-REPAIR_MB = 1_000
 REPLACE_AFTER_MS = 1_000
 RECOVERY_LOADS_S = (2, 10, 30)
 NAME, PAIR, BIG, ALONE = "bench", "pair", "sized", "alone"
@@ -66,10 +65,10 @@ def main():
     finally:
         region.close()
     if "repair" in wanted:
-        region = Region(nodes_per_zone=2, aurora_replace_after_ms=REPLACE_AFTER_MS, aurora_backup_every_ms=0)
+        region = Region(nodes_per_zone=3, aurora_replace_after_ms=REPLACE_AFTER_MS, aurora_backup_every_ms=0)
         try:
             region.start()
-            repair(region, Clusters(region))
+            repair(args, region, Clusters(region))
         finally:
             region.close()
 
@@ -81,6 +80,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3, help="of each case; the median counts")
     parser.add_argument("--failovers", type=int, default=3, help="runs of each fault")
     parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS)
+    parser.add_argument("--repair-mb", type=int, default=1_000, help="of data in the volume that is repaired")
     parser.add_argument("--only", choices=PARTS)
     args = parser.parse_args()
     args.quorate = args.quorate.resolve()
@@ -278,7 +278,6 @@ def reader(clusters):
     """How long a reader takes from the call to `available` and its first query: its data are not copied."""
     clusters.create(BIG)
     database = clusters.database(BIG)
-    database.ask("create table filled (n bigint, body text); alter table filled alter body set storage external")
     print("\n| data, MB | create-db-instance of a reader to its first answer, s |\n|---|---|")
     for number, size in enumerate(SIZES_MB, start=2):
         fill(database, size)
@@ -300,6 +299,8 @@ def database_mb(database):
 
 def fill(database, megabytes):
     """Rows of 8 kB, which cannot be packed, until the database is so large."""
+    database.ask("create table if not exists filled (n bigint, body text)")
+    database.ask("alter table filled alter body set storage external")
     while database.one("select pg_database_size(current_database())") < megabytes * 1e6:
         database.ask(
             "insert into filled select n, (select string_agg(md5(n::text || k), '') from generate_series(1, 250) k)"
@@ -332,13 +333,13 @@ def recovery(args, region, clusters):
     clusters.api.delete_db_cluster(DBClusterIdentifier=ALONE, SkipFinalSnapshot=True)
 
 
-def repair(region, clusters):
+def repair(args, region, clusters):
     """A node that is lost for good: how fast what it held of the volume is made on its neighbour."""
     from harness.poll import until
 
     clusters.create(BIG)
     database = clusters.database(BIG)
-    fill(database, REPAIR_MB)
+    fill(database, args.repair_mb)
     megabytes = database_mb(database)
     groups = lambda: region.json("volume", "show", BIG)["groups"]  # noqa: E731
     home = clusters.node(f"{BIG}-1")
@@ -346,7 +347,7 @@ def repair(region, clusters):
         segment["node"]
         for group in groups()
         for segment in group["segments"]
-        if segment["node"] != home and segment["node"].endswith("-2")
+        if segment["node"] != home and not segment["node"].endswith("-1")
     )
     region.kill_node(lost)
     until(lambda: any(group["replacement"] for group in groups()), SETTLE_S, "the repair begins", pause=0.02)
