@@ -20,8 +20,14 @@ use quorate_volume::{OpenError, OpenOptions, Pages, PagesError, View, Volume};
 use quorate_volume_fs::fuse::{MountOptions, Mounted, mount};
 use quorate_volume_fs::{FileSystem, Overlay};
 
+use crate::processes::runs;
+
 /// Time between two words on how the volume stands.
 const TELL_EVERY: Duration = Duration::from_millis(500);
+/// Time between two looks at the node.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long the end of a killed node may take to reach standard input.
+const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the mount that the first line of standard input describes.
 pub(crate) fn main() -> ExitCode {
@@ -36,6 +42,7 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    std::thread::spawn(end_with_node);
     let ended = runtime.block_on(run());
     if let Err(e) = &ended {
         tracing::error!(error = format!("{e:#}"), "the mount has failed");
@@ -47,6 +54,17 @@ pub(crate) fn main() -> ExitCode {
     }
     // Calls that wait for segments, and threads that wait for calls, end with the process.
     std::process::exit(i32::from(ended.is_err()));
+}
+
+/// Ends this process once its node was killed. Standard input tells that too late when a thread of the node waits for one of
+/// these files: the kernel ends the node after that thread, and the thread waits for this process.
+fn end_with_node() {
+    let node = nix::unistd::getppid().as_raw();
+    while runs(node) {
+        std::thread::sleep(LOOK_EVERY);
+    }
+    std::thread::sleep(END_WITHIN);
+    std::process::exit(1);
 }
 
 fn tell(news: &MountNews) {
