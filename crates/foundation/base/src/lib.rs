@@ -12,4 +12,4 @@ pub use arn::{AccountId, Arn};
 pub use epoch::{Epoch, Revision};
 pub use names::{NameError, NodeId, RegionName, ZoneName};
 pub use time::UnixMillis;
-pub use window::is_within_window;
+pub use window::{daily_window_began, is_within_window};

@@ -1,8 +1,9 @@
-//! Maintenance windows: `ddd:hh:mm-ddd:hh:mm`, in UTC.
+//! Weekly windows for maintenance, `ddd:hh:mm-ddd:hh:mm`, and daily ones for backups, `hh:mm-hh:mm`; both in UTC.
 
 use crate::UnixMillis;
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const MINUTE_MS: u64 = 60_000;
 const MINUTES_A_DAY: u64 = 24 * 60;
 const MINUTES_A_WEEK: u64 = 7 * MINUTES_A_DAY;
 /// 1 January 1970 was a Thursday.
@@ -17,7 +18,7 @@ pub fn is_within_window(window: &str, at: UnixMillis) -> bool {
     let (Some(from), Some(to)) = (minute_of_week(from), minute_of_week(to)) else {
         return false;
     };
-    let now = (at.0 / 60_000 + EPOCH_DAY * MINUTES_A_DAY) % MINUTES_A_WEEK;
+    let now = (at.0 / MINUTE_MS + EPOCH_DAY * MINUTES_A_DAY) % MINUTES_A_WEEK;
     if from <= to {
         (from..to).contains(&now)
     } else {
@@ -31,6 +32,23 @@ fn minute_of_week(text: &str) -> Option<u64> {
     let day = DAYS.iter().position(|day| *day == name)?;
     let (hour, minute): (u64, u64) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     Some(u64::try_from(day).ok()? * MINUTES_A_DAY + hour * 60 + minute)
+}
+
+/// When the daily window that an instant lies in began; none when it lies in none, or the text is no window.
+#[must_use]
+pub fn daily_window_began(window: &str, at: UnixMillis) -> Option<UnixMillis> {
+    let (from, to) = window.split_once('-')?;
+    let (from, to) = (minute_of_day(from)?, minute_of_day(to)?);
+    let minutes = at.0 / MINUTE_MS;
+    let since = |from: u64, to: u64| (to + MINUTES_A_DAY - from) % MINUTES_A_DAY;
+    let into = since(from, minutes % MINUTES_A_DAY);
+    (into < since(from, to)).then(|| UnixMillis((minutes - into) * MINUTE_MS))
+}
+
+fn minute_of_day(text: &str) -> Option<u64> {
+    let (hour, minute) = text.split_once(':')?;
+    let minute = hour.parse::<u64>().ok()? * 60 + minute.parse::<u64>().ok()?;
+    Some(minute % MINUTES_A_DAY)
 }
 
 #[cfg(test)]
@@ -67,5 +85,16 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_daily_window_may_span_midnight() {
+        let began = |text| daily_window_began("23:45-00:15", at(text));
+        let begin = Some(at("2026-11-22T23:45:00Z"));
+        assert_eq!(began("2026-11-22T23:44:59Z"), None);
+        assert_eq!(began("2026-11-22T23:45:10Z"), begin);
+        assert_eq!(began("2026-11-23T00:14:59Z"), begin);
+        assert_eq!(began("2026-11-23T00:15:00Z"), None);
+        assert_eq!(daily_window_began("any", at("2026-11-23T00:00:00Z")), None);
     }
 }

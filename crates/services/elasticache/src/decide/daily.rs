@@ -1,14 +1,12 @@
 //! When snapshots are taken by themselves, and when they go.
 
-use quorate_base::UnixMillis;
+use quorate_base::{UnixMillis, daily_window_began};
 
 use crate::model::{
     Cache, CacheKind, Desired, Order, Snapshot, SnapshotSource, SnapshotStatus, Status,
 };
 
-const MINUTE_MS: u64 = 60_000;
-const DAY_MINUTES: u64 = 24 * 60;
-const DAY_MS: u64 = DAY_MINUTES * MINUTE_MS;
+const DAY_MS: u64 = 24 * 3_600_000;
 
 /// The name of the snapshot that is due, if one is: one in each of the cache's windows. `newest` is when the newest of its
 /// automated snapshots was begun, whatever became of it.
@@ -26,7 +24,7 @@ pub fn decide_daily(
     if !free || cache.kind == CacheKind::Memcached || cache.settings.snapshot_retention_days == 0 {
         return None;
     }
-    let began = window_began(&cache.settings.snapshot_window, now)?;
+    let began = daily_window_began(&cache.settings.snapshot_window, now)?;
     if newest.is_some_and(|newest| newest >= began) {
         return None;
     }
@@ -36,20 +34,6 @@ pub fn decide_daily(
         "automatic.{id}-{}",
         minute.replace(['T', ':'], "-")
     ))
-}
-
-/// When the daily window that `now` lies in began; none when it lies in none.
-fn window_began(window: &str, now: UnixMillis) -> Option<UnixMillis> {
-    let minute_of = |text: &str| -> Option<u64> {
-        let (hour, minute) = text.split_once(':')?;
-        Some(hour.parse::<u64>().ok()? * 60 + minute.parse::<u64>().ok()?)
-    };
-    let (from, to) = window.split_once('-')?;
-    let (from, to) = (minute_of(from)?, minute_of(to)?);
-    let minutes = now.0 / MINUTE_MS;
-    let into = (minutes % DAY_MINUTES + DAY_MINUTES - from % DAY_MINUTES) % DAY_MINUTES;
-    let length = (to % DAY_MINUTES + DAY_MINUTES - from % DAY_MINUTES) % DAY_MINUTES;
-    (into < length).then(|| UnixMillis((minutes - into) * MINUTE_MS))
 }
 
 /// What is to be done about a snapshot that no member is at.

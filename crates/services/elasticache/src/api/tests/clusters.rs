@@ -274,3 +274,22 @@ async fn node_types_go_up_and_down() {
         )
         .await;
 }
+
+#[tokio::test]
+async fn a_primary_hands_over_before_it_is_rebooted() {
+    let world = World::new().await;
+    world.group("shop").await;
+    let reboot = |member: &str| {
+        format!(
+            "Action=RebootCacheCluster&CacheClusterId=shop-{member}&CacheNodeIdsToReboot.CacheNodeId.1=0001"
+        )
+    };
+    let restart = |member| Order::Reboot(ShardNumber(1), vec![MemberNumber(member)]);
+    world.ok(&reboot("001")).await;
+    let lead = Order::MakePrimary(ShardNumber(1), MemberNumber(2));
+    assert_eq!(world.cache("shop").await.orders, [lead, restart(1)]);
+    world.change("shop", |cache| cache.orders.clear()).await;
+    world.settle("shop").await;
+    world.ok(&reboot("002")).await;
+    assert_eq!(world.cache("shop").await.orders, [restart(2)]);
+}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_base::{NodeId, UnixMillis};
+use quorate_base::{NodeId, UnixMillis, daily_window_began};
 use quorate_volume::protocol::Lsn;
 
 use crate::aurora::model::{
@@ -19,9 +19,7 @@ const ARCHIVER_PAUSES_MAX: u32 = 3;
 pub const BASE_PAUSE_MS: u64 = 600_000;
 /// A base is taken outside the window, too, when the newest one is older than this: the window was missed.
 pub const BASE_AGE_MAX_MS: u64 = 25 * 3_600_000;
-const MINUTE_MS: u64 = 60_000;
-const DAY_MINUTES: u64 = 24 * 60;
-const DAY_MS: u64 = DAY_MINUTES * MINUTE_MS;
+const DAY_MS: u64 = 24 * 3_600_000;
 
 /// What is next about who archives the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,22 +122,9 @@ pub fn is_base_due(
     let Some((began, is_failed)) = newest.filter(|_| has_base) else {
         return true;
     };
-    let in_window = window_began(window, now).is_some_and(|window| began < window || is_failed);
+    let in_window =
+        daily_window_began(window, now).is_some_and(|window| began < window || is_failed);
     in_window || now.millis_since(began) > BASE_AGE_MAX_MS
-}
-
-/// When the daily window that `now` lies in began; none when it lies in none.
-fn window_began(window: &str, now: UnixMillis) -> Option<UnixMillis> {
-    let minute_of = |text: &str| -> Option<u64> {
-        let (hour, minute) = text.split_once(':')?;
-        Some(hour.parse::<u64>().ok()? * 60 + minute.parse::<u64>().ok()?)
-    };
-    let (from, to) = window.split_once('-')?;
-    let (from, to) = (minute_of(from)?, minute_of(to)?);
-    let minutes = now.0 / MINUTE_MS;
-    let since = |from: u64, to: u64| (to + DAY_MINUTES - from % DAY_MINUTES) % DAY_MINUTES;
-    let into = since(from, minutes % DAY_MINUTES);
-    (into < since(from, to)).then(|| UnixMillis((minutes - into) * MINUTE_MS))
 }
 
 /// A stretch of time of which every moment can be restored.
