@@ -133,6 +133,15 @@ pub(crate) struct CopiedPages {
 
 pub(crate) type Copied = Result<CopiedPages, SegmentError>;
 
+/// What who holds an LSN needs of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Keeps {
+    /// Pages as they are at the LSN.
+    Pages,
+    /// The records above it besides: they do not become pages.
+    Records,
+}
+
 /// Page versions at `at` and above are kept for a view, until it is not renewed any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HoldAt {
@@ -140,6 +149,8 @@ pub(crate) struct HoldAt {
     pub(crate) view: u64,
     /// None: the view has ended.
     pub(crate) at: Option<Lsn>,
+    /// What it needs.
+    pub(crate) keeps: Keeps,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -166,6 +177,8 @@ pub struct Moment {
 /// What a segment is like.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentStatus {
+    /// Bytes of its pages, those that it shares with the segment that it was forked from not among them.
+    pub page_bytes: u64,
     /// How far its chain reaches.
     pub scl: Lsn,
     /// The membership that it goes by.

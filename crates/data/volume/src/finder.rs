@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use quorate_region::transport::Caller;
 
-use crate::calls::{HOLD, HoldAt, STATUS, SegmentStatus, TAIL, TailAt};
+use crate::calls::{HOLD, HoldAt, Keeps, STATUS, SegmentStatus, TAIL, TailAt};
 use crate::layout::{Layout, Place};
 use crate::protocol::{GroupIndex, Lsn, READ_QUORUM, SegmentId};
 
@@ -135,6 +135,16 @@ impl Finder {
 
     /// Tells every node what is read, and waits for those that answer. What the others still keep, nobody knows.
     pub(crate) async fn hold(&self, at: Option<Lsn>, answering: &BTreeSet<Place>) {
+        self.hold_and_keep(at, Keeps::Pages, answering).await;
+    }
+
+    /// As `hold`, and says what is kept.
+    pub(crate) async fn hold_and_keep(
+        &self,
+        at: Option<Lsn>,
+        keeps: Keeps,
+        answering: &BTreeSet<Place>,
+    ) {
         let places = self.layout.groups.values().flat_map(|g| g.places.values());
         let places: BTreeSet<Place> = places.cloned().collect();
         let mut waited_for = JoinSet::new();
@@ -144,6 +154,7 @@ impl Finder {
                 volume: self.layout.volume.clone(),
                 view: self.view,
                 at,
+                keeps,
             };
             let is_waited_for = answering.contains(&place);
             let held = async move {

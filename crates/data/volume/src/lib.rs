@@ -20,7 +20,7 @@ mod view;
 mod writer;
 
 pub use calls::{ListedPages, SegmentError, SegmentStatus};
-pub use host::{HostError, SegmentHost};
+pub use host::{Birth, Fork, HostError, SegmentHost};
 pub use layout::{GroupLayout, Layout, Place};
 pub use pages::{Content, PageWrite, Pages, PagesError, Point};
 pub use view::View;

@@ -15,11 +15,11 @@ use tokio::time::Instant;
 use quorate_base::NodeId;
 use quorate_region::transport::Caller;
 
-use crate::calls::ListedPages;
+use crate::calls::{Keeps, ListedPages};
 use crate::finder::Finder;
 use crate::layout::Layout;
 use crate::pages::{PageWrite, Pages, PagesError, Point};
-use crate::protocol::{GroupIndex, Lsn, PageId};
+use crate::protocol::{Complete, GroupIndex, Lsn, PageId};
 use crate::reading::{PAGES_MAX, ReadPoint, Reading};
 
 /// Pause before it is tried again to find a point to read at.
@@ -35,6 +35,7 @@ pub struct View {
     runtime: Handle,
     at: Lsn,
     tails: BTreeMap<GroupIndex, Lsn>,
+    finder: Arc<Finder>,
     renewing: AbortHandle,
 }
 
@@ -110,10 +111,12 @@ impl View {
 
     fn start(finder: Finder, own: NodeId, at: Lsn, tails: BTreeMap<GroupIndex, Lsn>) -> View {
         let reading = Reading::new(finder.caller.clone(), finder.layout.clone(), own);
+        let finder = Arc::new(finder);
+        let renewed = finder.clone();
         let renewing = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEW_EVERY).await;
-                finder.hold(Some(at), &BTreeSet::new()).await;
+                renewed.hold(Some(at), &BTreeSet::new()).await;
             }
         });
         View {
@@ -121,6 +124,7 @@ impl View {
             runtime: Handle::current(),
             at,
             tails,
+            finder,
             renewing: renewing.abort_handle(),
         }
     }
@@ -135,6 +139,25 @@ impl View {
     #[must_use]
     pub fn groups(&self) -> Vec<GroupIndex> {
         self.tails.keys().copied().collect()
+    }
+
+    /// Has segments keep the records above the view, too, so that they can be forked as of it; waits for all that answer.
+    pub async fn keep_records(&self) {
+        let places = self.finder.layout.groups.values();
+        let places = places.flat_map(|group| group.places.values().cloned());
+        self.finder
+            .hold_and_keep(Some(self.at), Keeps::Records, &places.collect())
+            .await;
+    }
+
+    /// What is complete of each group as of the view.
+    #[must_use]
+    pub fn complete(&self) -> BTreeMap<GroupIndex, Complete> {
+        let complete = |(group, tail): (&GroupIndex, &Lsn)| {
+            let (vdl, tail) = (self.at, *tail);
+            (*group, Complete { vdl, tail })
+        };
+        self.tails.iter().map(complete).collect()
     }
 
     /// The next pages of a group from `from` on: all that are something else than zeros are among them. Blocks.

@@ -209,12 +209,12 @@ fn show_group(group: &GroupStatus) {
         ));
     }
     let header = [
-        "SEGMENT", "ZONE", "NODE", "HEALTH", "SCL", "BEHIND", "REPAIR",
+        "SEGMENT", "ZONE", "NODE", "HEALTH", "SCL", "BEHIND", "BYTES", "REPAIR",
     ];
     print_table(header, group.segments.iter().map(segment_row).collect());
 }
 
-fn segment_row(segment: &SegmentStatus) -> [String; 7] {
+fn segment_row(segment: &SegmentStatus) -> [String; 8] {
     let or_dash = |figure: Option<u64>| figure.map_or_else(|| String::from("-"), |f| f.to_string());
     [
         segment.copy.to_string(),
@@ -223,6 +223,7 @@ fn segment_row(segment: &SegmentStatus) -> [String; 7] {
         String::from(segment.health.as_str()),
         or_dash(segment.scl.map(|scl| scl.0)),
         or_dash(segment.behind),
+        or_dash(segment.bytes),
         segment.repair.map_or_else(|| String::from("-"), progress),
     ]
 }

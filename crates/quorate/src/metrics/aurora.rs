@@ -92,6 +92,17 @@ fn volume_families(page: &mut String, volumes: &[(String, &ClusterVolume)]) {
         "gauge",
         by_health,
     );
+    let stored = volumes.iter().map(|(labels, volume)| {
+        let bytes = volume.segments().filter_map(|(_, segment)| segment.bytes);
+        (format!("{{{labels}}}"), bytes.sum())
+    });
+    family(
+        page,
+        "aurora_volume_stored_bytes",
+        "What the volume's segments take, pages that a clone shares not among them.",
+        "gauge",
+        stored,
+    );
     let mut lags: Vec<(String, u64)> = volumes
         .iter()
         .flat_map(|(labels, volume)| {
@@ -127,6 +138,7 @@ mod tests {
             zone: node.zone(),
             node,
             scl: scl.map(Lsn),
+            bytes: scl.map(|_| 7_000),
             behind: scl.map(|scl| 100 - scl),
             health: scl.map_or(Health::Away, |_| Health::Sound),
             repair: None,

@@ -86,6 +86,9 @@ pub(crate) struct SegmentStatus {
     pub(crate) zone: ZoneName,
     /// None while it is away.
     pub(crate) scl: Option<Lsn>,
+    /// What it takes: pages, without those that it shares with what it was cloned from, and log that is not in pages yet. None
+    /// while it is away.
+    pub(crate) bytes: Option<u64>,
     /// Log of its group up to VDL that it lacks, in LSNs: at most so many records. None while it is away.
     pub(crate) behind: Option<u64>,
     pub(crate) health: Health,
@@ -266,6 +269,7 @@ fn group_status(
         node: place.node.clone(),
         zone: place.node.zone(),
         scl: report.map(|r| r.scl),
+        bytes: report.map(|r| r.bytes),
         behind: report.map(|r| complete.0.saturating_sub(r.scl.0)),
         health: match report.map(|r| r.health) {
             None => Health::Away,
@@ -326,6 +330,7 @@ mod tests {
             copy,
             membership: MembershipEpoch(1),
             scl: Lsn(scl),
+            bytes: 0,
             health: SegmentHealth::Sound,
             repair: None,
         };

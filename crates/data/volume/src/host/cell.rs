@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::calls::SegmentError;
 use crate::host::times::Times;
-use crate::protocol::{Lsn, Record, Segment, SegmentId, SegmentState, Stored};
+use crate::protocol::{Record, Segment, SegmentId, SegmentState, Stored};
 use crate::store::{Entry, FoundSegment, Position, SegmentStore, StoreError};
 
 /// First byte of a stored state: its version.
@@ -53,10 +53,12 @@ struct Kept {
 }
 
 impl Cell {
-    /// A segment that was just made.
-    pub(super) fn new(id: SegmentId, handed: Position) -> Arc<Cell> {
-        let core = Segment::found(SegmentState::default(), Lsn(0), []);
-        Cell::with(id, core, handed, None, false)
+    /// What is stored of a segment that begins as this.
+    pub(super) fn first_state(core: &Segment) -> Bytes {
+        write_kept(&Kept {
+            state: core.state().clone(),
+            damaged: false,
+        })
     }
 
     /// A segment that was found on disk.
@@ -200,11 +202,14 @@ pub(super) fn disk(e: &StoreError) -> SegmentError {
 }
 
 fn write_state(state: &CellState) -> Bytes {
-    let kept = Kept {
+    write_kept(&Kept {
         state: state.core.state().clone(),
         damaged: state.damaged,
-    };
-    let bytes = postcard::to_extend(&kept, vec![STATE_VERSION]);
+    })
+}
+
+fn write_kept(kept: &Kept) -> Bytes {
+    let bytes = postcard::to_extend(kept, vec![STATE_VERSION]);
     Bytes::from(bytes.expect("states are plain data"))
 }
 

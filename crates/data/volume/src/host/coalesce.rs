@@ -1,12 +1,13 @@
 //! Records become pages in the background, and pages are looked over for damage.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::host::cell::Cell;
 use crate::host::segment_host::SegmentHost;
-use crate::protocol::{PageId, Stored};
-use crate::store::StoreError;
+use crate::protocol::{PageId, SegmentId, Stored};
+use crate::store::{Keep, StoreError};
 
 /// Time between two looks at what may be coalesced.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -16,12 +17,15 @@ const COALESCE_BYTES: u64 = 32 << 20;
 const LOOKS_UNTIL_ALL: u64 = 60;
 /// Pages that are looked over for damage with each look.
 const SCRUBBED_PAGES: usize = 64;
+/// Pages that a segment takes back with each look: some MiB a second.
+const FOLDED_PAGES: usize = 1_024;
 
 impl SegmentHost {
     /// Turns records into pages and looks pages over, for ever.
     pub async fn run_upkeep(self: Arc<Self>) {
         let mut looks = 0_u64;
         let mut scrubbed: Option<(usize, PageId)> = None;
+        let mut folded = BTreeMap::new();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             looks += 1;
@@ -34,6 +38,7 @@ impl SegmentHost {
                 }
             }
             scrubbed = self.scrub(scrubbed).await;
+            folded = self.fold(folded).await;
         }
     }
 
@@ -44,16 +49,15 @@ impl SegmentHost {
         }
     }
 
-    async fn coalesce(&self, cell: &Arc<Cell>) {
-        let (up_to, handed) = {
+    pub(super) async fn coalesce(&self, cell: &Arc<Cell>) {
+        let (up_to, points, handed) = {
             let mut state = cell.lock();
             if state.is_pinned() || state.filling.is_some() || state.trouble.is_some() {
                 return;
             }
             let vdl = state.core.complete().vdl;
-            let held = self.holds.lowest(&cell.id.volume);
-            let read_point = held.unwrap_or(vdl).min(vdl);
-            let up_to = state.core.coalescible(read_point);
+            let records_from = self.holds.records_from(&cell.id.volume);
+            let up_to = state.core.coalescible(records_from.unwrap_or(vdl).min(vdl));
             if up_to <= state.core.base() {
                 return;
             }
@@ -65,13 +69,18 @@ impl SegmentHost {
             if let Err(e) = cell.hand_over(&mut state, &self.store, &stored, &[]) {
                 return tracing::error!(segment = %cell.id, error = %e, "records could not become pages");
             }
-            (up_to, state.handed)
+            let points = self.holds.points(&cell.id.volume);
+            (up_to, points, state.handed)
         };
         if let Err(e) = self.store.synced(handed).await {
             return tracing::error!(segment = %cell.id, error = %e, "records could not become pages");
         }
         let (store, segment) = (self.store.clone(), cell.id.clone());
-        let done = tokio::task::spawn_blocking(move || store.coalesce(&segment, up_to, up_to));
+        let keep = Keep {
+            from: up_to,
+            points,
+        };
+        let done = tokio::task::spawn_blocking(move || store.coalesce(&segment, up_to, &keep));
         match done.await.expect("coalescing does not panic") {
             Ok(base) => cell.lock().core.rebase(base),
             Err(StoreError::BadPage { page, version, .. }) => {
@@ -83,6 +92,30 @@ impl SegmentHost {
                 tracing::error!(segment = %cell.id, error = %e, "records could not become pages")
             }
         }
+    }
+
+    /// Takes back some of the pages that segments shared with others that are gone; where to go on in which segment.
+    async fn fold(&self, from: BTreeMap<SegmentId, PageId>) -> BTreeMap<SegmentId, PageId> {
+        let mut next = BTreeMap::new();
+        for cell in self.cells() {
+            let page = from.get(&cell.id).copied().unwrap_or_default();
+            let (store, segment) = (self.store.clone(), cell.id.clone());
+            let folding =
+                tokio::task::spawn_blocking(move || store.fold(&segment, page, FOLDED_PAGES));
+            match folding.await.expect("folding does not panic") {
+                Ok(Some(page)) => drop(next.insert(cell.id.clone(), page)),
+                Ok(None) => {}
+                Err(StoreError::BadPage { page, version, .. }) => {
+                    if let Err(e) = self.mend(&cell, page, version).await {
+                        tracing::error!(segment = %cell.id, error = %e, "a page cannot be mended");
+                    }
+                }
+                Err(e) => {
+                    tracing::error!(segment = %cell.id, error = %e, "shared pages cannot be taken back");
+                }
+            }
+        }
+        next
     }
 
     /// Looks some pages over, and mends what is damaged; where to go on.

@@ -18,9 +18,9 @@ use crate::calls::{
 };
 use crate::host::cell::{Cell, disk};
 use crate::host::holds::Holds;
-use crate::layout::{GroupLayout, Layout, Place};
-use crate::protocol::{GroupIndex, SegmentId, VolumeId};
-use crate::store::{Entry, FoundSegment, Options, Position, SegmentStore, StoreError};
+use crate::layout::{Layout, Place};
+use crate::protocol::{SegmentId, VolumeId};
+use crate::store::{Entry, FoundSegment, Options, SegmentStore, StoreError};
 
 /// Why a node cannot hold segments.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +34,12 @@ pub enum HostError {
 pub struct SegmentHost {
     pub(super) store: SegmentStore,
     pub(super) caller: Arc<Caller>,
-    own: NodeId,
-    cells: RwLock<BTreeMap<SegmentId, Arc<Cell>>>,
-    layouts: RwLock<BTreeMap<VolumeId, Layout>>,
+    pub(super) own: NodeId,
+    pub(super) cells: RwLock<BTreeMap<SegmentId, Arc<Cell>>>,
+    pub(super) layouts: RwLock<BTreeMap<VolumeId, Layout>>,
     pub(super) holds: Holds,
     /// Segments that were made here and are not here any more.
-    lost: Mutex<BTreeSet<SegmentId>>,
+    pub(super) lost: Mutex<BTreeSet<SegmentId>>,
     /// Rings when a segment lacks records.
     pub(super) lacking: Notify,
 }
@@ -167,125 +167,6 @@ impl SegmentHost {
             .collect()
     }
 
-    /// Makes segments as a layout places them here, and removes those that it has replaced. An older layout of a group than
-    /// one seen before changes nothing of that group.
-    ///
-    /// `is_made` says of which copies the catalog knows that they were made. One that is made and not here is lost with all
-    /// that it promised: an empty one in its place would let a writer that was replaced go on, so it is only reported, and a
-    /// copy with another number takes its place. One that is not made is put on disk and returned; it serves once the
-    /// catalog knows of it and this is called again.
-    ///
-    /// # Errors
-    /// When log or pages cannot be written.
-    pub async fn arrange(
-        &self,
-        layout: &Layout,
-        is_made: impl Fn(GroupIndex, u32) -> bool,
-    ) -> Result<Vec<SegmentId>, HostError> {
-        let mut made = Vec::new();
-        let mut last = None;
-        for (index, group) in &layout.groups {
-            if !self.take_layout(layout, *index, group) {
-                continue;
-            }
-            let here = group.places.iter().filter(|(_, p)| p.node == self.own);
-            let here: BTreeSet<u32> = here.map(|(copy, _)| *copy).collect();
-            self.remove_replaced(layout, *index, &here)?;
-            for copy in here {
-                let segment = SegmentId {
-                    volume: layout.volume.clone(),
-                    group: *index,
-                    copy,
-                };
-                if let Some(position) = self.make(&segment, layout, is_made(*index, copy))? {
-                    last = last.max(Some(position));
-                    made.push(segment);
-                }
-            }
-        }
-        if let Some(position) = last {
-            self.store.synced(position).await?;
-        }
-        Ok(made)
-    }
-
-    /// Remembers where a group lies. False when a newer layout of it was seen.
-    fn take_layout(&self, layout: &Layout, index: GroupIndex, group: &GroupLayout) -> bool {
-        let mut layouts = self.layouts.write().expect("no holder panics");
-        let known = layouts
-            .entry(layout.volume.clone())
-            .or_insert_with(|| Layout {
-                groups: BTreeMap::new(),
-                ..layout.clone()
-            });
-        let epoch = known.groups.get(&index).map(|known| known.membership.epoch);
-        let is_older = epoch.is_some_and(|epoch| epoch > group.membership.epoch);
-        if !is_older {
-            known.groups.insert(index, group.clone());
-        }
-        !is_older
-    }
-
-    /// Puts a segment on disk that was never made, and has one serve that was.
-    fn make(
-        &self,
-        segment: &SegmentId,
-        layout: &Layout,
-        is_made: bool,
-    ) -> Result<Option<Position>, HostError> {
-        let mut cells = self.cells.write().expect("no holder panics");
-        if cells.contains_key(segment) {
-            return Ok((!is_made).then(Position::default));
-        }
-        let is_on_disk = self.store.segments().contains(segment);
-        match (is_made, is_on_disk) {
-            (true, true) => {
-                let cell = Cell::new(segment.clone(), Position::default());
-                cells.insert(segment.clone(), cell);
-                Ok(None)
-            }
-            (true, false) => {
-                let mut lost = self.lost.lock().expect("no holder panics");
-                if lost.insert(segment.clone()) {
-                    tracing::error!(%segment, "a segment was made here and is not here any more");
-                }
-                Ok(None)
-            }
-            (false, true) => Ok(Some(Position::default())),
-            (false, false) => {
-                let create = Entry::Create {
-                    segment: segment.clone(),
-                    page_bytes: layout.page_bytes,
-                };
-                Ok(Some(self.store.append(vec![create])?))
-            }
-        }
-    }
-
-    fn remove_replaced(
-        &self,
-        layout: &Layout,
-        group: GroupIndex,
-        here: &BTreeSet<u32>,
-    ) -> Result<(), HostError> {
-        let is_gone = |segment: &SegmentId| {
-            segment.volume == layout.volume
-                && segment.group == group
-                && !here.contains(&segment.copy)
-        };
-        let mut cells = self.cells.write().expect("no holder panics");
-        self.lost
-            .lock()
-            .expect("no holder panics")
-            .retain(|segment| !is_gone(segment));
-        for segment in self.store.segments().into_iter().filter(is_gone) {
-            tracing::info!(%segment, "a segment was replaced and is removed");
-            cells.remove(&segment);
-            self.store.append(vec![Entry::Drop { segment }])?;
-        }
-        Ok(())
-    }
-
     /// The segments of a volume that were made here and are lost.
     #[must_use]
     pub fn lost(&self, volume: &VolumeId) -> Vec<SegmentId> {
@@ -333,6 +214,7 @@ impl SegmentHost {
             complete: state.core.complete(),
             coalesced: state.core.base(),
             lacks_records: state.core.lacks_records(),
+            page_bytes: usage.as_ref().map_or(0, |usage| usage.page_bytes),
             bytes: bytes.unwrap_or_default(),
             pages_copied: state.filling,
             trouble: state.trouble.clone().or(usage.err().map(|e| e.to_string())),

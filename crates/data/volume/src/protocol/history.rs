@@ -48,6 +48,13 @@ impl History {
         History(cuts)
     }
 
+    /// The history of what lies at or below a VDL: later cuts do not concern that.
+    #[must_use]
+    pub fn up_to(&self, vdl: Lsn) -> History {
+        let cuts = self.0.iter().copied();
+        History(cuts.take_while(|cut| cut.at < vdl).collect())
+    }
+
     /// Whether a record was cut off.
     #[must_use]
     pub fn is_void(&self, header: &RecordHeader) -> bool {

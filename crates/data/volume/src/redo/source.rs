@@ -7,7 +7,7 @@ use std::time::Duration;
 use quorate_base::{NodeId, UnixMillis};
 use quorate_region::transport::Caller;
 
-use crate::calls::{Moment, PULL, PullFrom, Pulled, SegmentStatus, TIMES, TimesAbove};
+use crate::calls::{Keeps, Moment, PULL, PullFrom, Pulled, SegmentStatus, TIMES, TimesAbove};
 use crate::finder::Finder;
 use crate::layout::{Layout, Place};
 use crate::protocol::{GroupIndex, Lsn, Pull, SegmentId, VolumeEpoch};
@@ -76,7 +76,10 @@ impl RedoSource {
 
     /// Has segments keep the records above an LSN, for a minute from each call on.
     pub async fn hold(&self, after: Lsn) {
-        self.finder.hold(Some(after), &BTreeSet::new()).await;
+        let finder = &self.finder;
+        finder
+            .hold_and_keep(Some(after), Keeps::Records, &BTreeSet::new())
+            .await;
     }
 
     /// Lets go of what was held.

@@ -8,6 +8,7 @@ use crate::protocol::{Change, Record, SegmentId};
 use super::codec::{Kind, put_create, put_discard, put_record};
 use super::entry::{Entry, Position};
 use super::error::StoreError;
+use super::layers::Layers;
 use super::log::Queue;
 use super::options::QUEUE_BYTES_MAX;
 use super::segment::{Index, Segment, Slot};
@@ -92,7 +93,14 @@ impl SegmentStore {
         });
         let mut index = Index::default();
         index.create_at = create_at;
-        let segment = Segment::new(id.clone(), number, page_bytes, index, 0);
+        let segment = Segment::new(
+            id.clone(),
+            number,
+            page_bytes,
+            index,
+            Layers::own(number),
+            0,
+        );
         let registry = self.inner.registry.write();
         let mut registry = registry.unwrap_or_else(PoisonError::into_inner);
         registry.insert(id, Arc::new(segment));

@@ -9,7 +9,9 @@ use bytes::BytesMut;
 use crate::protocol::{Change, Lsn, PageId, Record, SegmentId};
 
 use super::error::StoreError;
-use super::page_store::{Batch, Meta, with_zeros, without_zeros};
+use super::kept::{Keep, Kept};
+use super::layers::Found;
+use super::page_store::{Batch, Meta, SupersededKey, with_zeros, without_zeros};
 use super::segment::{Segment, Slot};
 use super::segment_store::SegmentStore;
 
@@ -30,7 +32,7 @@ pub(super) struct PageBatch<'a> {
 
 impl SegmentStore {
     /// Applies the segment's records at or below `up_to` to its pages, and keeps old versions so that pages can be read at
-    /// each LSN from `keep_from` on. The caller sees to it that the segment has all its records up to there and that none
+    /// each LSN from `keep.from` on, and at those of `keep.points` that can be read before. The caller sees to it that the segment has all its records up to there and that none
     /// of them can become void. Then log files that nothing needs any more are removed, see [`SegmentStore::truncate_log`].
     /// Returns the last record that is coalesced. Blocks on disks; one call for a segment runs at a time.
     ///
@@ -41,10 +43,10 @@ impl SegmentStore {
         &self,
         segment: &SegmentId,
         up_to: Lsn,
-        keep_from: Lsn,
+        keep: &Keep,
     ) -> Result<Lsn, StoreError> {
         let segment = self.segment(segment)?;
-        let reached = self.coalesce_pages(&segment, up_to, keep_from)?;
+        let reached = self.coalesce_pages(&segment, up_to, keep)?;
         self.truncate_log()?;
         Ok(reached)
     }
@@ -53,21 +55,24 @@ impl SegmentStore {
         &self,
         segment: &Arc<Segment>,
         up_to: Lsn,
-        keep_from: Lsn,
+        keep: &Keep,
     ) -> Result<Lsn, StoreError> {
         let _one = segment.pages();
-        let (target, oldest) = {
+        let (target, kept) = {
             // With the queue, so that no discard is between its check and its effect.
             let _queue = self.log().queue();
             let mut index = segment.index();
             let target = index.last_up_to(up_to);
             index.coalescing_to = index.coalescing_to.max(target);
-            index.oldest = index.oldest.max(keep_from.min(target));
-            (target, index.oldest)
+            index.keep(keep.from.min(target), &keep.points);
+            (target, index.kept())
         };
         // First: a page that becomes zeros has no row that hides what is left of it.
-        while self.remove_superseded(segment, oldest)? {}
-        while self.coalesce_chunk(segment, target, oldest)? {}
+        let mut next = Some(SupersededKey::first(segment.layers().own));
+        while let Some(from) = next {
+            next = self.remove_superseded(segment, &kept, from)?;
+        }
+        while self.coalesce_chunk(segment, target, &kept)? {}
         Ok(segment.index().coalesced_to)
     }
 
@@ -76,7 +81,7 @@ impl SegmentStore {
         &self,
         segment: &Arc<Segment>,
         target: Lsn,
-        oldest: Lsn,
+        kept: &Kept,
     ) -> Result<bool, StoreError> {
         let slots = chunk_of(segment, target);
         let Some(last) = slots.last().map(|slot| slot.header.lsn) else {
@@ -93,9 +98,9 @@ impl SegmentStore {
         }
         let mut pages = self.page_batch(segment);
         for (page, records) in by_page {
-            self.coalesce_page(&mut pages, page, &records, oldest)?;
+            self.coalesce_page(&mut pages, page, &records, kept)?;
         }
-        self.commit(pages, last, oldest)?;
+        self.commit(pages, last, kept.oldest)?;
         segment.index().set_coalesced(last);
         Ok(true)
     }
@@ -105,19 +110,21 @@ impl SegmentStore {
         pages: &mut PageBatch<'_>,
         page: PageId,
         records: &[Record],
-        oldest: Lsn,
+        kept: &Kept,
     ) -> Result<(), StoreError> {
         let store = &self.inner.pages;
-        let (number, page_bytes) = (pages.segment.number, pages.segment.page_bytes);
-        let newest = store.newest(number, page, Lsn(u64::MAX));
-        let newest = self.log().progress.sound(newest)?;
-        let mut before = newest.as_ref().map(|version| (version.lsn, version.len));
-        let base = before.map_or(Lsn(0), |(lsn, _)| lsn);
+        let (layers, page_bytes) = (pages.segment.layers(), pages.segment.page_bytes);
+        let found = store.newest_in(&layers, page, Lsn(u64::MAX));
+        let found = self.log().progress.sound(found)?;
+        let base = found.as_ref().map_or(Lsn(0), |found| found.version.lsn);
+        // What another segment sees, too, is neither removed nor superseded.
+        let own = found.as_ref().filter(|found| found.is_own);
+        let mut before = own.map(|found| (found.version.lsn, found.version.len));
         let mut records = records.iter().filter(|r| r.header.lsn > base).peekable();
         let starts_anew =
             |record: &&Record| matches!(record.change, Change::Image(_) | Change::Discard);
-        let bytes = match newest {
-            Some(version) if !records.peek().is_some_and(starts_anew) => {
+        let bytes = match found {
+            Some(Found { version, .. }) if !records.peek().is_some_and(starts_anew) => {
                 version.sound(&pages.segment.id)?.1
             }
             _ => bytes::Bytes::new(),
@@ -129,10 +136,11 @@ impl SegmentStore {
                 return Err(pages.segment.bad_record(lsn));
             }
             // Who reads sees the last of these only.
-            if records.peek().is_some_and(|next| next.header.lsn <= oldest) {
+            let next = records.peek().map(|next| next.header.lsn);
+            if next.is_some_and(|next| !kept.needs(lsn, next)) {
                 continue;
             }
-            before = self.add_version(pages, page, before, lsn, without_zeros(&image), oldest);
+            before = self.add_version(pages, page, before, lsn, without_zeros(&image), kept)?;
         }
         Ok(())
     }
@@ -145,12 +153,13 @@ impl SegmentStore {
         before: Option<(Lsn, u64)>,
         lsn: Lsn,
         bytes: &[u8],
-        oldest: Lsn,
-    ) -> Option<(Lsn, u64)> {
+        kept: &Kept,
+    ) -> Result<Option<(Lsn, u64)>, StoreError> {
         let store = &self.inner.pages;
-        let number = pages.segment.number;
+        let layers = pages.segment.layers();
+        let number = layers.own;
         let before = match before {
-            Some((old, len)) if lsn <= oldest => {
+            Some((old, len)) if !kept.needs(old, lsn) => {
                 store.remove(&mut pages.batch, number, page, old);
                 pages.removed += len;
                 None
@@ -161,30 +170,36 @@ impl SegmentStore {
             }
             None => None,
         };
-        if bytes.is_empty() {
+        let is_below = || self.log().progress.sound(store.is_below(&layers, page));
+        if bytes.is_empty() && !is_below()? {
             // Without a row the page is zeros. A row is needed only to hide an older version, and goes with that.
-            before?;
+            if before.is_none() && kept.points.is_empty() {
+                return Ok(None);
+            }
             store.supersede(&mut pages.batch, number, lsn, page, lsn, 0);
         }
         store.put(&mut pages.batch, number, page, lsn, bytes);
         pages.added += bytes.len() as u64;
-        Some((lsn, bytes.len() as u64))
+        Ok(Some((lsn, bytes.len() as u64)))
     }
 
-    /// Removes some versions that nobody can read; false when there were none.
-    fn remove_superseded(&self, segment: &Arc<Segment>, oldest: Lsn) -> Result<bool, StoreError> {
+    /// Removes some versions that nobody can read; where to go on, if anywhere.
+    fn remove_superseded(
+        &self,
+        segment: &Arc<Segment>,
+        kept: &Kept,
+        from: SupersededKey,
+    ) -> Result<Option<SupersededKey>, StoreError> {
         let mut pages = self.page_batch(segment);
         let store = &self.inner.pages;
-        let found =
-            store.remove_superseded(&mut pages.batch, segment.number, oldest, REMOVED_ROWS_MAX);
-        let (rows, bytes) = self.log().progress.sound(found)?;
-        if rows == 0 {
-            return Ok(false);
+        let found = store.remove_superseded(&mut pages.batch, from, kept, REMOVED_ROWS_MAX);
+        let removed = self.log().progress.sound(found)?;
+        if removed.rows > 0 {
+            pages.removed = removed.bytes;
+            let coalesced_to = segment.index().coalesced_to;
+            self.commit(pages, coalesced_to, kept.oldest)?;
         }
-        pages.removed = bytes;
-        let coalesced_to = segment.index().coalesced_to;
-        self.commit(pages, coalesced_to, oldest)?;
-        Ok(true)
+        Ok(removed.next)
     }
 
     pub(super) fn page_batch<'a>(&self, segment: &'a Segment) -> PageBatch<'a> {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::protocol::{Lsn, PageId, SegmentId};
 
 use super::error::StoreError;
+use super::layers::{Layers, is_unmoved};
 use super::page_store::{Version, with_zeros, without_zeros};
 use super::read::check_age;
 use super::segment::Segment;
@@ -44,36 +45,40 @@ impl SegmentStore {
         let _one = segment.pages();
         let store = &self.inner.pages;
         let mut pages = self.page_batch(&segment);
-        let mut replaces = false;
-        for version in self.versions_of(&segment, page)? {
+        let layers = segment.layers();
+        let own = layers.own;
+        let found = store.newest_in(&layers, page, lsn);
+        let found = self.log().progress.sound(found)?;
+        let mut replaces = found.is_some_and(|found| !found.is_own && found.version.lsn == lsn);
+        for version in self.versions_of(own, page)? {
             if version.lsn == lsn {
                 replaces = true;
                 pages.removed += version.len;
             }
             if version.lsn > lsn {
                 let (by, len) = (version.lsn, without_zeros(bytes).len() as u64);
-                store.supersede(&mut pages.batch, segment.number, by, page, lsn, len);
+                store.supersede(&mut pages.batch, own, by, page, lsn, len);
             }
             if version.lsn < lsn && !replaces {
-                store.remove(&mut pages.batch, segment.number, page, version.lsn);
+                store.remove(&mut pages.batch, own, page, version.lsn);
                 pages.removed += version.len;
             }
         }
         let (coalesced_to, oldest) = {
             let mut index = segment.index();
             if !replaces {
-                index.oldest = index.oldest.max(lsn);
+                index.begin_at(lsn);
             }
-            (index.coalesced_to, index.oldest)
+            (index.coalesced_to, index.oldest())
         };
         let bytes = without_zeros(bytes);
-        store.put(&mut pages.batch, segment.number, page, lsn, bytes);
+        store.put(&mut pages.batch, own, page, lsn, bytes);
         pages.added += bytes.len() as u64;
         self.commit(pages, coalesced_to, oldest)
     }
 
-    fn versions_of(&self, segment: &Segment, page: PageId) -> Result<Vec<Version>, StoreError> {
-        let all = self.inner.pages.versions(segment.number, page);
+    fn versions_of(&self, layer: u32, page: PageId) -> Result<Vec<Version>, StoreError> {
+        let all = self.inner.pages.versions(layer, page);
         let of_page = all.take_while(|version| match version {
             Ok(version) => version.page == page,
             Err(_) => true,
@@ -95,7 +100,11 @@ impl SegmentStore {
         bytes_max: usize,
     ) -> Result<PagesPart, StoreError> {
         let segment = self.segment(segment)?;
-        let part = self.collect_pages(&segment, from, bytes_max)?;
+        let part = self.attempt(|| {
+            let layers = segment.layers();
+            let part = self.collect_pages(&segment, &layers, from, bytes_max)?;
+            Ok(is_unmoved(&segment, &layers).then_some(part))
+        })?;
         // What is being removed is not taken for all there is.
         check_age(&segment, Lsn(UNREADABLE.0 - 1))?;
         Ok(part)
@@ -104,13 +113,14 @@ impl SegmentStore {
     fn collect_pages(
         &self,
         segment: &Segment,
+        layers: &Layers,
         from: PageId,
         bytes_max: usize,
     ) -> Result<PagesPart, StoreError> {
         let mut found = Vec::new();
         let mut bytes_left = bytes_max;
         let mut last = None;
-        for version in self.inner.pages.versions(segment.number, from) {
+        for version in self.inner.pages.versions_in(layers, from) {
             let version = self.log().progress.sound(version)?;
             if last == Some(version.page) {
                 continue;
@@ -144,8 +154,8 @@ impl SegmentStore {
                 return Err(StoreError::Refused("a base below what is coalesced"));
             }
             index.coalescing_to = index.coalescing_to.max(lsn);
-            index.oldest = index.oldest.max(lsn);
-            index.oldest
+            index.begin_at(lsn);
+            index.oldest()
         };
         self.commit(self.page_batch(&segment), lsn, oldest)?;
         self.log().progress.sound(self.inner.pages.persist())?;
@@ -162,6 +172,7 @@ impl SegmentStore {
     /// When the segment is unknown or the store has stopped.
     pub fn clear_pages(&self, segment: &SegmentId) -> Result<(), StoreError> {
         let segment = self.segment(segment)?;
+        let _layering = self.layering();
         let _one = segment.pages();
         {
             let mut index = segment.index();
@@ -171,7 +182,7 @@ impl SegmentStore {
         }
         // Until all rows are gone, that one last, what is left of the pages is not read.
         self.commit(self.page_batch(&segment), Lsn(0), UNREADABLE)?;
-        self.remove_rows(segment.number)?;
+        self.empty_layers(&segment)?;
         segment.stored_bytes.store(0, Ordering::Relaxed);
         segment.index().set_base(Lsn(0), Lsn(0));
         Ok(())
@@ -189,10 +200,23 @@ impl SegmentStore {
         pages_max: usize,
     ) -> Result<Scrubbed, StoreError> {
         let segment = self.segment(segment)?;
+        self.attempt(|| {
+            let layers = segment.layers();
+            let scrubbed = self.scrub_layers(&layers, from, pages_max)?;
+            Ok(is_unmoved(&segment, &layers).then_some(scrubbed))
+        })
+    }
+
+    fn scrub_layers(
+        &self,
+        layers: &Layers,
+        from: PageId,
+        pages_max: usize,
+    ) -> Result<Scrubbed, StoreError> {
         let mut damaged = Vec::new();
         let mut seen = 0;
         let mut last = None;
-        for version in self.inner.pages.versions(segment.number, from) {
+        for version in self.inner.pages.versions_in(layers, from) {
             let version = self.log().progress.sound(version)?;
             if last != Some(version.page) {
                 if seen == pages_max {
@@ -211,15 +235,15 @@ impl SegmentStore {
     /// Gives back the room of segments that were dropped.
     pub(super) fn remove_dropped(&self) -> Result<(), StoreError> {
         let dropped: Vec<Arc<Segment>> = std::mem::take(&mut *self.dropped());
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        let _layering = self.layering();
         for segment in dropped {
             let _one = segment.pages();
-            self.remove_rows(segment.number)?;
+            let removed = self.inner.pages.remove_segment(segment.number);
+            self.log().progress.sound(removed)?;
         }
-        Ok(())
-    }
-
-    pub(super) fn remove_rows(&self, number: u32) -> Result<(), StoreError> {
-        let progress = &self.log().progress;
-        progress.sound(self.inner.pages.remove_rows(number))
+        self.sweep_layers()
     }
 }

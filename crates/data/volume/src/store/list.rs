@@ -5,8 +5,13 @@ use std::collections::BTreeSet;
 use crate::protocol::{Lsn, PageId, SegmentId};
 
 use super::error::StoreError;
+use super::layers::is_unmoved;
 use super::read::check_age;
+use super::segment::Segment;
 use super::segment_store::SegmentStore;
+
+/// Pages, and where to go on; none at the end.
+type PagesListed = (Vec<PageId>, Option<PageId>);
 
 impl SegmentStore {
     /// Pages from `from` on, ascending, up to `pages_max` of them, and where to go on; none at the end. All that are something
@@ -20,15 +25,27 @@ impl SegmentStore {
         from: PageId,
         at: Lsn,
         pages_max: usize,
-    ) -> Result<(Vec<PageId>, Option<PageId>), StoreError> {
+    ) -> Result<PagesListed, StoreError> {
         let segment = self.segment(segment)?;
+        self.attempt(|| self.try_list(&segment, from, at, pages_max))
+    }
+
+    /// None when pages were moved meanwhile.
+    fn try_list(
+        &self,
+        segment: &Segment,
+        from: PageId,
+        at: Lsn,
+        pages_max: usize,
+    ) -> Result<Option<PagesListed>, StoreError> {
         // In this order: what leaves the index is in the page store before.
         let mut pages: BTreeSet<PageId> = segment.index().pages_waiting(from, at);
         let mut seen = 0;
         let mut last = None;
         // Of the waiting ones, those beyond where the stored ones are cut off come with the next part.
         let mut stored_to = None;
-        for page in self.inner.pages.pages_stored(segment.number, from) {
+        let layers = segment.layers();
+        for page in self.inner.pages.pages_stored_in(&layers, from) {
             let page = self.log().progress.sound(page)?;
             if last == Some(page) {
                 continue;
@@ -42,7 +59,10 @@ impl SegmentStore {
             pages.insert(page);
         }
         // Versions are removed only after `oldest` was raised.
-        check_age(&segment, at)?;
+        check_age(segment, at)?;
+        if !is_unmoved(segment, &layers) {
+            return Ok(None);
+        }
         if let Some(end) = stored_to {
             pages.split_off(&end);
         }
@@ -50,6 +70,6 @@ impl SegmentStore {
         if let Some(next) = next {
             pages.split_off(&next);
         }
-        Ok((pages.into_iter().collect(), next))
+        Ok(Some((pages.into_iter().collect(), next)))
     }
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
-use crate::protocol::Lsn;
-
 use super::codec::{BATCH_HEADER_BYTES, seal_batch};
 use super::entry::FoundSegment;
 use super::error::StoreError;
+use super::layers::Layers;
 use super::log::{RunningLog, Tail};
 use super::log_files::LogFiles;
 use super::options::Options;
@@ -42,6 +41,7 @@ impl SegmentStore {
                 pages,
                 registry: RwLock::new(joined.registry),
                 dropped: Mutex::default(),
+                layering: Mutex::default(),
                 truncating: Mutex::default(),
             }),
         };
@@ -49,9 +49,12 @@ impl SegmentStore {
             store.heal()?;
         }
         // Only when the damage is in the log.
-        for number in joined.pages_lost {
-            store.remove_rows(number)?;
+        for segment in store.all_segments() {
+            if joined.pages_lost.contains(&segment.number) {
+                store.empty_layers(&segment)?;
+            }
         }
+        store.sweep_layers()?;
         Ok((store, joined.found))
     }
 }
@@ -146,7 +149,7 @@ fn join(pages: &PageStore, mut replayed: Replayed, damaged: bool) -> Result<Join
         let lost = damaged && meta.is_some();
         if !replayed.segments.contains_key(&number) && !lost {
             // The segment was dropped.
-            pages.remove_rows(number)?;
+            pages.remove_segment(number)?;
             continue;
         }
         metas.insert(number, meta);
@@ -157,11 +160,16 @@ fn join(pages: &PageStore, mut replayed: Replayed, damaged: bool) -> Result<Join
         });
     }
     for (number, building) in replayed.segments {
-        let meta = metas.remove(&number);
+        let mut meta = metas.remove(&number);
+        let layers = pages.layers_of(number)?;
+        if layers.is_none() {
+            meta = Some(None);
+        }
         if meta == Some(None) {
             joined.pages_lost.push(number);
         }
-        if let Some((segment, tells)) = assemble(number, building, meta) {
+        let layers = layers.unwrap_or_else(|| Layers::own(number));
+        if let Some((segment, tells)) = assemble(number, building, meta, layers) {
             joined.registry.insert(segment.id.clone(), segment);
             joined.found.push(tells);
         } else {
@@ -179,6 +187,7 @@ fn assemble(
     number: u32,
     mut building: Building,
     meta: Option<Option<Meta>>,
+    layers: Layers,
 ) -> Option<(Arc<Segment>, FoundSegment)> {
     if meta == Some(None) {
         // Nobody knows which pages there should be.
@@ -197,21 +206,12 @@ fn assemble(
     if let Some(meta) = meta {
         index.set_coalesced(meta.coalesced_to);
         index.set_gone_by_chain();
-        index.oldest = meta.oldest;
+        index.begin_at(meta.oldest);
         stored_bytes = meta.stored_bytes;
     }
     // Healing puts it into the log.
     index.damage = damage.map(|damage| (damage, index.damage.map_or(0, |(_, at)| at)));
-    let coalesced_to: Lsn = index.coalesced_to;
-    let tells = FoundSegment {
-        segment: id.clone(),
-        page_bytes,
-        state: index.state.clone(),
-        coalesced_to,
-        oldest: index.oldest,
-        headers: index.above(coalesced_to).map(|slot| slot.header).collect(),
-        damage,
-    };
-    let segment = Segment::new(id, number, page_bytes, index, stored_bytes);
+    let segment = Segment::new(id, number, page_bytes, index, layers, stored_bytes);
+    let tells = segment.tells();
     Some((Arc::new(segment), tells))
 }

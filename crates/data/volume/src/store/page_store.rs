@@ -4,9 +4,11 @@
 //! 00 [segment 4]                                   what is stored of the segment
 //! 01 [segment 4] [page 8] [inverted LSN 8]         a version of a page: the newest one comes first
 //! 02 [segment 4] [LSN 8] [page 8] [version 8]      the version goes when no reader stands below the LSN
+//! 03 [segment 4]                                   where the segment's pages lie, see `layers`; else under its own number
+//! 04 [layer 4]                                     the number is a layer of segments that share pages, or was
 //! ```
 //!
-//! A value starts with a format byte and the xxh3 of key and content. A page's zeros at the end are left out; a page without
+//! Under 01 and 02 a number is a segment's own or a layer's. A value starts with a format byte and the xxh3 of key and content. A page's zeros at the end are left out; a page without
 //! a row is all zeros. All is in one keyspace, since the database flushes each keyspace by itself. Nothing is synced until
 //! [`PageStore::persist`]: the log is kept up to there.
 
@@ -23,10 +25,14 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::protocol::{Lsn, PageId, SegmentId};
 
 use super::error::StoreError;
+use super::kept::Kept;
+use super::layers::Layers;
 
 const META: u8 = 0;
 const VERSION: u8 = 1;
 const SUPERSEDED: u8 = 2;
+const LAYERS: u8 = 3;
+const LAYER: u8 = 4;
 const FORMAT: u8 = 1;
 const HEADER_BYTES: usize = 9;
 
@@ -64,6 +70,30 @@ impl Version {
         })?;
         Ok((self.lsn, bytes))
     }
+}
+
+/// Where a row stands that says of a version by which one it is superseded.
+#[derive(Clone, Copy)]
+pub(super) struct SupersededKey([u8; 29]);
+
+impl SupersededKey {
+    /// Before all of a layer.
+    pub(super) fn first(number: u32) -> SupersededKey {
+        SupersededKey(superseded_key(number, Lsn(0), PageId(0), Lsn(0)))
+    }
+
+    fn number(self) -> u32 {
+        u32::from_be_bytes([self.0[1], self.0[2], self.0[3], self.0[4]])
+    }
+}
+
+/// What a look at superseded versions has removed.
+#[derive(Default)]
+pub(super) struct Removed {
+    pub(super) rows: usize,
+    pub(super) bytes: u64,
+    /// Where to go on; none at the end.
+    pub(super) next: Option<SupersededKey>,
 }
 
 pub(super) type Batch = OwnedWriteBatch;
@@ -112,7 +142,7 @@ impl PageStore {
     }
 
     pub(super) fn put_meta(&self, batch: &mut Batch, number: u32, meta: &Meta) {
-        let key = [&[META][..], &number.to_be_bytes()].concat();
+        let key = numbered_key(META, number);
         let content = postcard::to_stdvec(meta).expect("a row of numbers and names encodes");
         let value = seal_value(&key, &content);
         batch.insert(&self.rows, key, value);
@@ -190,39 +220,132 @@ impl PageStore {
         batch.insert(&self.rows, key, value);
     }
 
-    /// Removes up to `rows_max` versions that are superseded by one at or below `oldest`; how many rows there were, and
-    /// their bytes.
+    /// Looks at up to `rows_max` versions from `from` on that are superseded by one at or below `kept.oldest`, and removes those
+    /// that nobody sees.
     pub(super) fn remove_superseded(
         &self,
         batch: &mut Batch,
-        number: u32,
-        oldest: Lsn,
+        from: SupersededKey,
+        kept: &Kept,
         rows_max: usize,
-    ) -> Result<(usize, u64), StoreError> {
-        let from = superseded_key(number, Lsn(0), PageId(0), Lsn(0));
-        let to = superseded_key(number, oldest, PageId(u64::MAX), Lsn(u64::MAX));
-        let (mut rows, mut bytes) = (0, 0);
+    ) -> Result<Removed, StoreError> {
+        let number = from.number();
+        let to = superseded_key(number, kept.oldest, PageId(u64::MAX), Lsn(u64::MAX));
+        let mut removed = Removed::default();
         let mut seen = HashSet::new();
-        for row in self.rows.range(from..=to).take(rows_max) {
+        for (rows, row) in self.rows.range(from.0..=to).enumerate() {
             let key = row.key()?;
-            let (page, version) = (number_at(&key, 13), number_at(&key, 21));
-            let version_key = version_key(number, PageId(page), Lsn(version));
+            if rows == rows_max {
+                let next = key
+                    .as_ref()
+                    .try_into()
+                    .expect("keys of one kind have one length");
+                removed.next = Some(SupersededKey(next));
+                break;
+            }
+            let by = Lsn(number_at(&key, 5));
+            let (page, version) = (PageId(number_at(&key, 13)), Lsn(number_at(&key, 21)));
+            // One that supersedes itself hides what is left of the page.
+            let is_seen = match by == version {
+                true => self.is_hiding(number, page, version, &seen)?,
+                false => kept.needs(version, by),
+            };
+            if is_seen {
+                continue;
+            }
+            let version_key = version_key(number, page, version);
             if seen.insert(version_key)
                 && let Some(len) = self.rows.size_of(version_key)?
             {
-                bytes += u64::from(len).saturating_sub(HEADER_BYTES as u64);
+                removed.bytes += u64::from(len).saturating_sub(HEADER_BYTES as u64);
                 batch.remove(&self.rows, version_key);
             }
             batch.remove(&self.rows, key);
-            rows += 1;
+            removed.rows += 1;
         }
-        Ok((rows, bytes))
+        Ok(removed)
     }
 
-    /// Removes all rows of the segment, what is stored of it last.
-    pub(super) fn remove_rows(&self, number: u32) -> Result<(), StoreError> {
-        for kind in [VERSION, SUPERSEDED, META] {
-            let prefix = [&[kind][..], &number.to_be_bytes()].concat();
+    /// Whether older versions of a page are there, but for some.
+    fn is_hiding(
+        &self,
+        number: u32,
+        page: PageId,
+        version: Lsn,
+        but: &HashSet<[u8; 21]>,
+    ) -> Result<bool, StoreError> {
+        let older = version_key(number, page, Lsn(version.0.saturating_sub(1)));
+        for row in self.rows.range(older..=version_key(number, page, Lsn(0))) {
+            if !but.contains(row.key()?.as_ref()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where a segment's pages lie; none when the row is damaged.
+    pub(super) fn layers_of(&self, number: u32) -> Result<Option<Layers>, StoreError> {
+        let key = numbered_key(LAYERS, number);
+        let Some(value) = self.rows.get(&key)? else {
+            return Ok(Some(Layers::own(number)));
+        };
+        let content = open_value(&key, &value)?;
+        Ok(content.and_then(|bytes| postcard::from_bytes(bytes).ok()))
+    }
+
+    /// Stores where a segment's pages lie from here on; all of it becomes layers.
+    pub(super) fn put_layers(&self, batch: &mut Batch, number: u32, layers: &Layers) {
+        let key = numbered_key(LAYERS, number);
+        let content = postcard::to_stdvec(layers).expect("a row of numbers encodes");
+        batch.insert(&self.rows, key.clone(), seal_value(&key, &content));
+        for layer in layers.all() {
+            let key = numbered_key(LAYER, layer);
+            batch.insert(&self.rows, key.clone(), seal_value(&key, &[]));
+        }
+    }
+
+    /// All layers, also those that nobody needs.
+    pub(super) fn layers(&self) -> Result<Vec<u32>, StoreError> {
+        let keys = self.rows.prefix([LAYER]).map(|row| row.key());
+        let number = |key: fjall::Slice| {
+            let bytes = key.get(1..5).and_then(|bytes| bytes.try_into().ok());
+            u32::from_be_bytes(bytes.expect("keys of one kind have one length"))
+        };
+        Ok(keys
+            .map(|key| Ok(number(key?)))
+            .collect::<Result<_, fjall::Error>>()?)
+    }
+
+    /// Whether a number is a layer's.
+    pub(super) fn is_layer(&self, number: u32) -> Result<bool, StoreError> {
+        Ok(self.rows.contains_key(numbered_key(LAYER, number))?)
+    }
+
+    pub(super) fn remove_meta(&self, batch: &mut Batch, number: u32) {
+        batch.remove(&self.rows, numbered_key(META, number));
+    }
+
+    /// Removes what is stored of a segment, and the pages under its own number unless that became a layer. What lies in layers
+    /// stays, and so does the number's row there.
+    pub(super) fn remove_segment(&self, number: u32) -> Result<(), StoreError> {
+        if !self.is_layer(number)? {
+            self.remove_pages(number)?;
+        }
+        let mut batch = self.batch();
+        self.remove_meta(&mut batch, number);
+        batch.remove(&self.rows, numbered_key(LAYERS, number));
+        Ok(batch.commit()?)
+    }
+
+    /// Removes a layer, that it is one last.
+    pub(super) fn remove_layer(&self, layer: u32) -> Result<(), StoreError> {
+        self.remove_pages(layer)?;
+        Ok(self.rows.remove(numbered_key(LAYER, layer))?)
+    }
+
+    fn remove_pages(&self, number: u32) -> Result<(), StoreError> {
+        for kind in [VERSION, SUPERSEDED] {
+            let prefix = numbered_key(kind, number);
             loop {
                 let mut batch = self.batch();
                 for row in self.rows.prefix(&prefix).take(REMOVED_ROWS_MAX) {
@@ -246,7 +369,13 @@ impl PageStore {
     /// Flips a bit of what is stored of a segment.
     #[cfg(test)]
     pub(super) fn damage_meta(&self, number: u32) {
-        self.damage_row(&[&[META][..], &number.to_be_bytes()].concat());
+        self.damage_row(&numbered_key(META, number));
+    }
+
+    /// Flips a bit of what is stored of where a segment's pages lie.
+    #[cfg(test)]
+    pub(super) fn damage_layers(&self, number: u32) {
+        self.damage_row(&numbered_key(LAYERS, number));
     }
 
     #[cfg(test)]
@@ -255,6 +384,10 @@ impl PageStore {
         *value.last_mut().unwrap() ^= 1;
         self.rows.insert(key, value).unwrap();
     }
+}
+
+fn numbered_key(kind: u8, number: u32) -> Vec<u8> {
+    [&[kind][..], &number.to_be_bytes()].concat()
 }
 
 fn version_key(number: u32, page: PageId, lsn: Lsn) -> [u8; 21] {

@@ -9,6 +9,7 @@ use crate::protocol::{Lsn, PageId, Record, RecordHeader, SegmentId};
 use super::codec::{get_record, open_frame};
 use super::entry::{Extent, Following, Usage};
 use super::error::StoreError;
+use super::layers::is_unmoved;
 use super::page_store::with_zeros;
 use super::segment::{Segment, Slot};
 use super::segment_store::SegmentStore;
@@ -42,11 +43,15 @@ impl SegmentStore {
         // In this order: what leaves the index is in the page store before.
         let slots = segment.index().of_page(page, at);
         let progress = &self.log().progress;
-        let version = progress.sound(self.inner.pages.newest(segment.number, page, at))?;
+        let layers = segment.layers();
+        let found = progress.sound(self.inner.pages.newest_in(&layers, page, at))?;
+        if !is_unmoved(segment, &layers) {
+            return Ok(None);
+        }
         // Versions are removed only after `oldest` was raised.
         check_age(segment, at)?;
-        let (base, bytes) = match version {
-            Some(version) => version.sound(&segment.id)?,
+        let (base, bytes) = match found {
+            Some(found) => found.version.sound(&segment.id)?,
             None => (Lsn(0), Bytes::new()),
         };
         let mut image = with_zeros(&bytes, segment.page_bytes);
@@ -124,7 +129,7 @@ impl SegmentStore {
         let segment = self.segment(segment)?;
         let index = segment.index();
         Ok(Extent {
-            oldest: index.oldest,
+            oldest: index.oldest(),
             records_above: index.gone_to,
             coalesced_to: index.coalesced_to,
             last: index.last(),
@@ -190,8 +195,8 @@ pub(super) fn check_age(segment: &Segment, at: Lsn) -> Result<(), StoreError> {
     if index.dropped {
         return Err(StoreError::UnknownSegment(segment.id.clone()));
     }
-    let oldest = index.oldest;
-    if at < oldest {
+    if !index.is_read(at) {
+        let oldest = index.oldest();
         return Err(StoreError::TooOld { at, oldest });
     }
     Ok(())

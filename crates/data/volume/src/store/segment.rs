@@ -13,14 +13,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use crate::protocol::{Lsn, PageId, Record, RecordHeader, SegmentId, VolumeEpoch};
 
-use super::entry::Damage;
+use super::entry::{Damage, FoundSegment};
 use super::error::StoreError;
+use super::kept::Kept;
+use super::layers::Layers;
 
 /// One segment of the node.
 pub(super) struct Segment {
@@ -29,6 +31,7 @@ pub(super) struct Segment {
     pub(super) page_bytes: u32,
     index: Mutex<Index>,
     pages: Mutex<()>,
+    layers: Mutex<Arc<Layers>>,
     /// Bytes of the pages that are stored; changed with `pages` held.
     pub(super) stored_bytes: AtomicU64,
 }
@@ -39,6 +42,7 @@ impl Segment {
         number: u32,
         page_bytes: u32,
         index: Index,
+        layers: Layers,
         stored_bytes: u64,
     ) -> Segment {
         Segment {
@@ -47,7 +51,23 @@ impl Segment {
             page_bytes,
             index: Mutex::new(index),
             pages: Mutex::default(),
+            layers: Mutex::new(Arc::new(layers)),
             stored_bytes: AtomicU64::new(stored_bytes),
+        }
+    }
+
+    /// What it says of itself to whoever begins to use it.
+    pub(super) fn tells(&self) -> FoundSegment {
+        let index = self.index();
+        let coalesced_to = index.coalesced_to;
+        FoundSegment {
+            segment: self.id.clone(),
+            page_bytes: self.page_bytes,
+            state: index.state.clone(),
+            coalesced_to,
+            oldest: index.oldest(),
+            headers: index.above(coalesced_to).map(|slot| slot.header).collect(),
+            damage: index.damage.map(|(damage, _)| damage),
         }
     }
 
@@ -59,6 +79,17 @@ impl Segment {
     pub(super) fn bad_record(&self, lsn: Lsn) -> StoreError {
         let segment = self.id.clone();
         StoreError::BadRecord { segment, lsn }
+    }
+
+    /// Where its pages lie. They stay there while the right to write them is held.
+    pub(super) fn layers(&self) -> Arc<Layers> {
+        let layers = self.layers.lock();
+        Arc::clone(&layers.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_layers(&self, layers: Layers) {
+        let mut held = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(layers);
     }
 
     /// The right to write pages. Taken before the index.
@@ -93,8 +124,8 @@ pub(super) struct Index {
     pub(super) coalesced_to: Lsn,
     /// Up to where somebody is coalescing: nothing below may be discarded.
     pub(super) coalescing_to: Lsn,
-    /// The lowest LSN that can be read.
-    pub(super) oldest: Lsn,
+    /// What can be read.
+    kept: Kept,
     pub(super) gone_to: Lsn,
     /// Bytes of the frames above `coalesced_to`, and of those at or below.
     pub(super) waiting_bytes: u64,
@@ -216,14 +247,38 @@ impl Index {
         self.coalesced_to = Lsn(0);
         self.coalescing_to = Lsn(0);
         self.gone_to = Lsn(0);
-        self.oldest = Lsn(0);
+        self.kept = Kept::default();
     }
 
     /// Where the pages begin, and reads.
     pub(super) fn set_base(&mut self, coalesced_to: Lsn, oldest: Lsn) {
         self.coalesced_to = coalesced_to;
         self.coalescing_to = coalesced_to;
-        self.oldest = oldest;
+        self.kept.begin_at(oldest);
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        self.kept.clone()
+    }
+
+    /// The LSN from which on all can be read.
+    pub(super) fn oldest(&self) -> Lsn {
+        self.kept.oldest
+    }
+
+    pub(super) fn is_read(&self, at: Lsn) -> bool {
+        self.kept.is_read(at)
+    }
+
+    /// Reads begin at `from`, but for those at points that are kept.
+    pub(super) fn keep(&mut self, from: Lsn, points: &[Lsn]) {
+        self.kept.advance(from, points);
+    }
+
+    /// Reads begin here at the earliest.
+    pub(super) fn begin_at(&mut self, oldest: Lsn) {
+        let oldest = self.kept.oldest.max(oldest);
+        self.kept.begin_at(oldest);
     }
 
     /// The highest record whose frame stands before `position`.

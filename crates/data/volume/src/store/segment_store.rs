@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::protocol::SegmentId;
 
-use super::entry::Position;
+use super::entry::{FoundSegment, Position};
 use super::error::StoreError;
 use super::log::{Log, RunningLog};
 use super::page_store::PageStore;
@@ -26,6 +26,8 @@ pub(super) struct Inner {
     pub(super) registry: RwLock<Registry>,
     /// Numbers of segments that were dropped and may have rows in the page store.
     pub(super) dropped: Mutex<Vec<Arc<Segment>>>,
+    /// Held while layers change.
+    pub(super) layering: Mutex<()>,
     /// Held while the log is truncated.
     pub(super) truncating: Mutex<()>,
 }
@@ -67,6 +69,14 @@ impl SegmentStore {
     pub fn segments(&self) -> Vec<SegmentId> {
         let all = self.all_segments();
         all.iter().map(|segment| segment.id.clone()).collect()
+    }
+
+    /// A segment as [`SegmentStore::open`] tells of it.
+    ///
+    /// # Errors
+    /// When the segment is unknown or the store has stopped.
+    pub fn found(&self, id: &SegmentId) -> Result<FoundSegment, StoreError> {
+        Ok(self.segment(id)?.tells())
     }
 
     /// Waits until all up to `position` is on disk.

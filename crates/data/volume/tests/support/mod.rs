@@ -15,8 +15,8 @@ use quorate_volume::protocol::{GroupIndex, Membership, SegmentId, VolumeEpoch, V
 use quorate_volume::redo::RedoSource;
 use quorate_volume::store::Options;
 use quorate_volume::{
-    GroupLayout, Layout, OpenError, OpenOptions, PagesError, Place, SegmentHost, SegmentStatus,
-    View, Volume,
+    Birth, Fork, GroupLayout, Layout, OpenError, OpenOptions, PagesError, Place, SegmentHost,
+    SegmentStatus, View, Volume,
 };
 use tokio::runtime::Runtime;
 
@@ -64,18 +64,22 @@ async fn arrange(
     mut made: BTreeSet<SegmentId>,
 ) -> BTreeSet<SegmentId> {
     for _ in 0..2 {
-        let is_made = |group, copy| {
-            let volume = layout.volume.clone();
-            made.contains(&SegmentId {
-                volume,
-                group,
-                copy,
-            })
+        let birth = |group, copy| match made.contains(&id(layout, group, copy)) {
+            true => Birth::Made,
+            false => Birth::Empty,
         };
-        let new = host.arrange(layout, is_made).await.unwrap();
+        let new = host.arrange(layout, birth).await.unwrap();
         made.extend(new);
     }
     made
+}
+
+fn id(layout: &Layout, group: GroupIndex, copy: u32) -> SegmentId {
+    SegmentId {
+        volume: layout.volume.clone(),
+        group,
+        copy,
+    }
 }
 
 /// Runs what blocks where it may.
@@ -228,6 +232,74 @@ impl Region {
         let opening = Volume::open(self.caller.clone(), layout.clone(), &options, drop);
         let opened = tokio::time::timeout(DEADLINE, opening).await.unwrap();
         opened.unwrap()
+    }
+
+    /// A volume that begins as the other one is seen by a view, and shares its pages. Every node that runs makes its segments,
+    /// those that were made before (`made`) serve; with `or_empty` they may begin with nothing.
+    pub(crate) async fn fork(
+        &self,
+        (view, id_of_view): (&View, u64),
+        of: &Layout,
+        made: &mut BTreeSet<SegmentId>,
+        or_empty: bool,
+    ) -> Layout {
+        let layout = Layout {
+            volume: VolumeId(String::from("cluster-FORK")),
+            ..of.clone()
+        };
+        let complete = view.complete();
+        for node in self.nodes.values() {
+            let Some(host) = node.running.as_ref().and_then(|r| r.host.as_ref()) else {
+                continue;
+            };
+            let of_node = |copies: &BTreeSet<SegmentId>| {
+                let here = layout.groups.iter().flat_map(|(group, places)| {
+                    let here = places
+                        .places
+                        .iter()
+                        .filter(|(_, p)| p.address == node.address);
+                    here.map(|(copy, _)| id(&layout, *group, *copy))
+                });
+                here.filter(|segment| !copies.contains(segment)).count()
+            };
+            let began = tokio::time::Instant::now();
+            while of_node(made) > 0 {
+                assert!(began.elapsed() < DEADLINE);
+                let birth = |group, copy| match made.contains(&id(&layout, group, copy)) {
+                    true => Birth::Made,
+                    false => Birth::Fork(Fork {
+                        source: id(of, group, copy),
+                        complete: complete[&group],
+                        view: id_of_view,
+                        or_empty,
+                    }),
+                };
+                let new = host.arrange(&layout, birth).await.unwrap();
+                made.extend(new);
+            }
+            let served = host.arrange(&layout, |_, _| Birth::Made).await;
+            assert_eq!(served.unwrap(), []);
+        }
+        layout
+    }
+
+    /// The segments of a zone's node that are another one's pages and nothing else: how many bytes of pages they have.
+    pub(crate) fn page_bytes(&self, zone: char, layout: &Layout) -> u64 {
+        let node = &self.nodes[&self.id(zone)];
+        let host = node.running.as_ref().unwrap().host.as_ref().unwrap();
+        let segments = host.segments(&layout.volume);
+        let bytes = segments
+            .iter()
+            .map(|id| host.status(id).unwrap().page_bytes);
+        bytes.sum()
+    }
+
+    /// Every node removes a volume.
+    pub(crate) fn forget(&self, volume: &VolumeId) {
+        for node in self.nodes.values() {
+            let host = node.running.as_ref().and_then(|r| r.host.as_ref());
+            host.unwrap().forget(volume).unwrap();
+        }
     }
 
     /// A view with all that was acknowledged.

@@ -81,7 +81,9 @@ fn a_damaged_page_is_told_and_mended() {
     assert_eq!((damaged, next), (vec![(PageId(1), Lsn(2))], None));
     for damaged in [
         store.read_page(&segment(0), PageId(1), Lsn(4)).map(|_| ()),
-        store.coalesce(&segment(0), Lsn(4), Lsn(4)).map(|_| ()),
+        store
+            .coalesce(&segment(0), Lsn(4), &keep_from(4))
+            .map(|_| ()),
         store.pages(&segment(0), PageId(0), usize::MAX).map(|_| ()),
     ] {
         let Err(StoreError::BadPage { page, version, .. }) = damaged else {

@@ -276,7 +276,9 @@ fn a_record_that_is_damaged_while_the_store_runs_is_told_and_mended() {
     for damaged in [
         store.read_page(&segment(0), PageId(0), Lsn(2)).map(|_| ()),
         store.records(&segment(0), Lsn(0), 9).map(|_| ()),
-        store.coalesce(&segment(0), Lsn(2), Lsn(2)).map(|_| ()),
+        store
+            .coalesce(&segment(0), Lsn(2), &keep_from(2))
+            .map(|_| ()),
     ] {
         let Err(StoreError::BadRecord { lsn, .. }) = damaged else {
             panic!("{damaged:?}");

@@ -9,7 +9,7 @@ use crate::protocol::{
     Change, GroupIndex, Lsn, PageId, Record, RecordHeader, SegmentId, Span, VolumeEpoch, VolumeId,
 };
 
-use super::super::{Entry, Following, FoundSegment, Options, SegmentStore};
+use super::super::{Entry, Following, FoundSegment, Keep, Options, SegmentStore};
 
 pub(super) const PAGE_BYTES: u32 = 64;
 
@@ -75,7 +75,11 @@ impl Fixture {
 
     pub(super) fn coalesce(&self, copy: u32, up_to: u64, keep_from: u64) -> u64 {
         let store = self.store();
-        let reached = store.coalesce(&segment(copy), Lsn(up_to), Lsn(keep_from));
+        let reached = store.coalesce(
+            &segment(copy),
+            Lsn(up_to),
+            &super::fixture::keep_from(keep_from),
+        );
         reached.unwrap().0
     }
 
@@ -88,6 +92,13 @@ impl Fixture {
         self.store()
             .records(&segment(copy), Lsn(after), usize::MAX)
             .unwrap()
+    }
+}
+
+pub(super) fn keep_from(from: u64) -> Keep {
+    Keep {
+        from: Lsn(from),
+        points: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod copies;
 mod damage;
 mod fixture;
+mod layers;
 mod model;
 mod pages;
 mod truncation;

@@ -1,15 +1,15 @@
 //! The store against a model that keeps every version of every page in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::super::{Entry, Following, Options, StoreError};
+use super::super::{Entry, Following, Keep, Options, StoreError};
 use super::fixture::*;
 use crate::protocol::{Change, Lsn, PageId, Record, Span};
 
-const COPIES: u32 = 2;
+const COPIES: u32 = 3;
 const PAGES: [u64; 4] = [0, 1, 7, (1 << 44) - 1];
 
 #[derive(Debug, Clone)]
@@ -34,6 +34,10 @@ enum Step {
         copy: u32,
         up_to_share: u64,
         keep_share: u64,
+        /// What is read below, besides what was read there before.
+        point_share: Option<u64>,
+        /// Whether those of before are let go.
+        lets_go: bool,
     },
     Truncate,
     Reopen,
@@ -43,6 +47,15 @@ enum Step {
         copy: u32,
         page: usize,
         share: u64,
+    },
+    /// Makes a segment anew as a copy of another one that shares its pages.
+    Fork {
+        from: u32,
+        by: u32,
+    },
+    /// Takes pages out of a layer that nobody else has.
+    Fold {
+        copy: u32,
     },
 }
 
@@ -65,23 +78,28 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..COPIES, proptest::collection::vec(any::<u8>(), 0..30))
             .prop_map(|(copy, bytes)| Step::State { copy, bytes }),
         1 => (0..COPIES, share()).prop_map(|(copy, share)| Step::Discard { copy, share }),
-        3 => (0..COPIES, share(), share())
-            .prop_map(|(copy, up_to_share, keep_share)| Step::Coalesce { copy, up_to_share, keep_share }),
+        3 => (0..COPIES, share(), share(), proptest::option::of(share()), any::<bool>())
+            .prop_map(|(copy, up_to_share, keep_share, point_share, lets_go)| Step::Coalesce {
+                copy, up_to_share, keep_share, point_share, lets_go,
+            }),
         1 => Just(Step::Truncate),
         1 => Just(Step::Reopen),
         1 => Just(Step::PowerCut),
+        1 => (0..COPIES, 1..COPIES).prop_map(|(from, by)| Step::Fork { from, by }),
+        1 => (0..COPIES).prop_map(|copy| Step::Fold { copy }),
         4 => (0..COPIES, 0..PAGES.len(), share())
             .prop_map(|(copy, page, share)| Step::Read { copy, page, share }),
     ]
 }
 
 /// What a segment should hold.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Model {
     records: BTreeMap<u64, Record>,
     state: Option<Vec<u8>>,
     coalesced_to: u64,
     oldest: u64,
+    points: BTreeSet<u64>,
     next: u64,
     epoch: u64,
 }
@@ -110,6 +128,8 @@ impl Model {
 struct World {
     fixture: Fixture,
     models: Vec<Model>,
+    /// Whether segments have shared pages.
+    forked: bool,
 }
 
 impl World {
@@ -124,6 +144,7 @@ impl World {
         World {
             fixture,
             models: (0..COPIES).map(|_| Model::default()).collect(),
+            forked: false,
         }
     }
 
@@ -152,15 +173,30 @@ impl World {
                 copy,
                 up_to_share,
                 keep_share,
+                point_share,
+                lets_go,
             } => {
                 let model = &mut self.models[copy as usize];
                 let up_to = model.share(model.coalesced_to, up_to_share);
                 let keep_from = model.share(model.oldest, keep_share);
                 let reached = model.records.range(..=up_to).next_back();
                 model.coalesced_to = reached.map_or(0, |(lsn, _)| *lsn).max(model.coalesced_to);
+                if lets_go {
+                    model.points.clear();
+                }
+                let newest = model.share(model.oldest, 4);
+                let share = |share| model.oldest + (newest - model.oldest) * share / 4;
+                model.points.extend(point_share.map(share));
                 model.oldest = model.oldest.max(keep_from.min(model.coalesced_to));
-                let reached = self.fixture.coalesce(copy, up_to, keep_from);
-                assert_eq!(reached, model.coalesced_to);
+                let oldest = model.oldest;
+                let keep = Keep {
+                    from: Lsn(keep_from),
+                    points: model.points.iter().copied().map(Lsn).collect(),
+                };
+                model.points.retain(|point| *point < oldest);
+                let store = self.fixture.store();
+                let reached = store.coalesce(&segment(copy), Lsn(up_to), &keep);
+                assert_eq!(reached.unwrap().0, model.coalesced_to);
             }
             Step::Truncate => self.fixture.store().truncate_log().unwrap(),
             Step::Reopen => {
@@ -170,6 +206,7 @@ impl World {
                     // Where readers begin is stored with the next version that goes.
                     assert!(found.oldest <= Lsn(model.oldest));
                     model.oldest = found.oldest.0;
+                    model.points.clear();
                     assert_eq!(found.state.as_deref(), model.state.as_deref());
                     assert_eq!(found.damage, None);
                 }
@@ -180,7 +217,31 @@ impl World {
                 let model = &self.models[copy as usize];
                 self.check(copy, PAGES[page], model.share(0, share));
             }
+            Step::Fork { from, by } => self.fork(from, (from + by) % COPIES),
+            Step::Fold { copy } => {
+                let mut next = Some(PageId(0));
+                while let Some(from) = next {
+                    next = self.fixture.store().fold(&segment(copy), from, 2).unwrap();
+                }
+            }
         }
+    }
+
+    fn fork(&mut self, from: u32, to: u32) {
+        let dropped = Entry::Drop {
+            segment: segment(to),
+        };
+        self.fixture.append(vec![dropped, create(to)]);
+        let mut model = self.models[from as usize].clone();
+        let store = self.fixture.store();
+        let base = Lsn(model.coalesced_to);
+        store.fork(&segment(from), &segment(to), base).unwrap();
+        model.records.split_off(&(model.coalesced_to + 1));
+        model.state = None;
+        model.points.clear();
+        model.next = model.coalesced_to;
+        self.models[to as usize] = model;
+        self.forked = true;
     }
 
     fn write(&mut self, copy: u32, skip: u64, page: u64, change: Change) {
@@ -210,6 +271,7 @@ impl World {
             assert_eq!(found.damage, None);
             model.coalesced_to = found.coalesced_to.0;
             model.oldest = found.oldest.0;
+            model.points.clear();
         }
         self.check_all();
     }
@@ -221,9 +283,13 @@ impl World {
             .store()
             .read_page(&segment(copy), PageId(page), Lsn(at));
         match read {
-            Ok(read) => assert_eq!(read, model.page(page, at), "page {page} at {at}"),
+            Ok(read) => {
+                assert!(at >= model.oldest || model.points.contains(&at));
+                assert_eq!(read, model.page(page, at), "page {page} at {at}");
+            }
             Err(StoreError::TooOld { oldest, .. }) => {
                 assert!(at < model.oldest, "{at} is kept, {oldest} is told");
+                assert!(!model.points.contains(&at), "{at} is kept");
                 assert_eq!(oldest, Lsn(model.oldest));
             }
             Err(error) => panic!("{error}"),
@@ -284,16 +350,18 @@ proptest! {
         }
         world.check_all();
         world.run(Step::Reopen);
-        // Whatever happened, each page's room is counted right.
+        // Whatever happened, each page's room is counted right, but for pages that were shared.
         for copy in 0..COPIES {
             let last = world.models[copy as usize].last();
+            world.fixture.coalesce(copy, last, last);
+            // A page of zeros that hid what was read below goes one time later.
             world.fixture.coalesce(copy, last, last);
             let usage = world.fixture.store().usage(&segment(copy)).unwrap();
             let stored: usize = PAGES.iter().map(|page| {
                 let page = world.models[copy as usize].page(*page, last);
                 page.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1)
             }).sum();
-            prop_assert_eq!(usage.page_bytes, stored as u64);
+            prop_assert!(world.forked || usage.page_bytes == stored as u64);
             prop_assert_eq!(usage.waiting_bytes, 0);
         }
     }

@@ -156,7 +156,7 @@ fn a_discarded_page_stays_empty_when_coalescing_ends_half_way() {
     entries.extend((5..3_000).map(|lsn| record(0, lsn, 0, Change::Mark)));
     entries.push(record(0, 3_000, 9, bytes_at(0, "x")));
     fixture.append(entries);
-    let ended = store.coalesce(&segment(0), Lsn(3_000), Lsn(3_000));
+    let ended = store.coalesce(&segment(0), Lsn(3_000), &keep_from(3_000));
     assert!(matches!(ended, Err(StoreError::BadPage { .. })));
     assert!(store.extent(&segment(0)).unwrap().coalesced_to > Lsn(4));
     assert_eq!(fixture.read(0, 0, 3_000), page(""));

@@ -99,7 +99,9 @@ fn a_truncation_may_end_at_any_step() {
             fixture.append(vec![entry]);
         }
         fixture.options.faults.stop_truncation_at(step);
-        let ended = fixture.store().coalesce(&segment(0), Lsn(59), Lsn(59));
+        let ended = fixture
+            .store()
+            .coalesce(&segment(0), Lsn(59), &keep_from(59));
         stopped += u32::from(ended.is_err());
         for _ in 0..2 {
             let found = fixture.reopen();
@@ -130,7 +132,9 @@ fn a_power_cut_takes_pages_that_were_not_synced_and_the_log_brings_them_again() 
     let (store, found) = open(after.path(), &fixture.options);
     assert_eq!(found[0].coalesced_to, Lsn(0), "it was not synced");
     assert_eq!(found[0].headers.len(), 20);
-    store.coalesce(&segment(0), Lsn(20), Lsn(20)).unwrap();
+    store
+        .coalesce(&segment(0), Lsn(20), &keep_from(20))
+        .unwrap();
     let read = store.read_page(&segment(0), crate::protocol::PageId(1), Lsn(20));
     assert_eq!(read.unwrap(), page("abc"));
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_control::{CatalogError, Stored, Txn};
-use quorate_volume::protocol::{GroupIndex, Lsn, MembershipEpoch, SegmentId, VolumeId};
-use quorate_volume::{Layout, SegmentStatus};
+use quorate_volume::protocol::{Complete, GroupIndex, Lsn, MembershipEpoch, SegmentId, VolumeId};
+use quorate_volume::{Birth, Fork, Layout, SegmentStatus};
 
 use crate::aurora::agent::host::{AuroraHost, MountHandle};
 use crate::aurora::agent::layout::layout_of;
 use crate::aurora::model::{
-    Cluster, Progress, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
+    Cluster, Group, Progress, SegmentHealth, SegmentReport, Volume, VolumeReport, WriterReport,
 };
 use crate::aurora::mount::MountOrder;
 use crate::aurora::records;
@@ -79,9 +79,13 @@ async fn make_segments(
     let Some(stored) = stored.iter().find(|stored| stored.id == layout.volume.0) else {
         return Ok(());
     };
-    let group = |index: GroupIndex| stored.record.groups.get(index.0 as usize);
-    let is_made = |index, copy: u32| group(index).is_some_and(|group| group.made.contains(&copy));
-    let made = match host.segments.arrange(layout, is_made).await {
+    let clusters = host.base.catalog.view().list::<Cluster>()?;
+    let mut clusters = clusters
+        .iter()
+        .filter(|c| c.record.resource_id == stored.id);
+    let restored = clusters.any(|cluster| cluster.record.restore.is_none());
+    let birth = |index, copy| birth(&stored.record, index, copy, restored);
+    let made = match host.segments.arrange(layout, birth).await {
         Ok(made) => made,
         Err(e) => {
             tracing::error!(volume = %layout.volume, error = %e, "segments cannot be made");
@@ -103,6 +107,35 @@ async fn make_segments(
         Err(CatalogError::Conflict { .. }) => Ok(()),
         other => other.map(|_| ()),
     }
+}
+
+/// What is known of a copy of a volume. One that is to be forked may begin with nothing once the volume is `restored`: a write
+/// quorum of its group was forked then.
+fn birth(volume: &Volume, index: GroupIndex, copy: u32, restored: bool) -> Birth {
+    let at = index.0 as usize;
+    let is_made = |group: &Group| group.made.contains(&copy);
+    if volume.groups.get(at).is_some_and(is_made) {
+        return Birth::Made;
+    }
+    let forked = volume.origin.as_ref().and_then(|origin| {
+        let group = origin.groups.get(at)?;
+        let source = SegmentId {
+            volume: VolumeId(origin.volume.clone()),
+            group: index,
+            copy: *group.copies.get(&copy)?,
+        };
+        let complete = Complete {
+            vdl: origin.vdl,
+            tail: group.tail,
+        };
+        Some(Fork {
+            source,
+            complete,
+            view: origin.view,
+            or_empty: restored && volume.is_forked(at),
+        })
+    });
+    forked.map_or(Birth::Empty, Birth::Fork)
 }
 
 /// A volume that is in no record: its segments go when a quorum confirms that.
@@ -187,6 +220,7 @@ fn segment_report(id: &SegmentId, status: &SegmentStatus) -> SegmentReport {
         copy: id.copy,
         membership: status.membership,
         scl: status.scl,
+        bytes: status.bytes,
         health,
         repair: status.pages_copied.map(|done| Progress { done, total: 0 }),
     }
@@ -198,6 +232,7 @@ fn lost_report(id: &SegmentId) -> SegmentReport {
         copy: id.copy,
         membership: MembershipEpoch::default(),
         scl: Lsn::default(),
+        bytes: 0,
         health: SegmentHealth::Lost,
         repair: None,
     }

@@ -30,6 +30,7 @@ pub(super) fn plan_creation(world: &World, stored: &Stored<Cluster>) -> Option<P
         pages_per_group: of_source.map_or(own_pages, |restore| restore.pages_per_group),
         groups: vec![new_group(world)?],
         wanted_groups: 1,
+        origin: None,
     };
     Some(Plan {
         txn: Txn::new()

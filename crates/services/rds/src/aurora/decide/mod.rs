@@ -3,6 +3,7 @@
 //! Functions over records and facts. Must not know clocks, catalogs, sessions.
 
 pub mod backup;
+pub mod fork;
 pub mod lifecycle;
 pub mod member;
 pub mod repair;

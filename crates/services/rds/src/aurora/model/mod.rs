@@ -29,4 +29,4 @@ pub use settings::{ClusterSettings, PendingClusterChanges};
 pub use snapshot::{ClusterSnapshot, SnapshotImage, SnapshotStatus};
 pub use status::ClusterStatus;
 pub use transfer::{Attempt, RunOf};
-pub use volume::{Group, SegmentPlace, Volume};
+pub use volume::{Group, OriginGroup, SegmentPlace, Volume, VolumeOrigin};

@@ -61,6 +61,10 @@ pub struct SegmentReport {
     pub membership: MembershipEpoch,
     /// Up to where it has every record of its group.
     pub scl: Lsn,
+    /// Bytes of its pages and of records that are not in pages yet, without the pages that it shares with the segment that it
+    /// was forked from.
+    #[serde(default)]
+    pub bytes: u64,
     /// How it is.
     pub health: SegmentHealth,
     /// How far a copy from its peers has come, while one is made.

@@ -39,6 +39,9 @@ pub enum RestoreSource {
         id: String,
         /// Its `resource_id`.
         resource_id: String,
+        /// Whether the new volume shares its pages instead of copying them.
+        #[serde(default)]
+        shares_pages: bool,
     },
     /// What the archive has of another cluster, which may be gone.
     Time {

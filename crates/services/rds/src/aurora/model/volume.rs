@@ -6,13 +6,15 @@
 //! - A copy's number is given once in the life of a group: `next_copy` only grows.
 //! - Groups are only added.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use quorate_base::NodeId;
 use quorate_control::Record;
-use quorate_volume::protocol::{GroupIndex, MembershipEpoch, SegmentId, VolumeId};
+use quorate_volume::protocol::{
+    GroupIndex, Lsn, MembershipEpoch, SegmentId, VolumeId, WRITE_QUORUM,
+};
 
 /// A volume. Id in the catalog: the resource id of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,31 @@ pub struct Volume {
     pub groups: Vec<Group>,
     /// How many groups there should be: 1 at creation, raised by the writer's agent, never lowered.
     pub wanted_groups: u32,
+    /// What its first segments are forked from; none where they began with nothing.
+    #[serde(default)]
+    pub origin: Option<VolumeOrigin>,
+}
+
+/// What the first segments of a volume share their pages with, each with a segment on the same node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeOrigin {
+    /// The source's volume: the resource id of its cluster.
+    pub volume: String,
+    /// The VDL of the source that this volume begins with.
+    pub vdl: Lsn,
+    /// The view that holds it until all segments are made.
+    pub view: u64,
+    /// The groups, by their index.
+    pub groups: Vec<OriginGroup>,
+}
+
+/// What the first segments of a group are forked from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginGroup {
+    /// The source group's last record at or below the VDL.
+    pub tail: Lsn,
+    /// The source's copy of each copy.
+    pub copies: BTreeMap<u32, u32>,
 }
 
 /// One protection group.
@@ -83,6 +110,18 @@ impl Volume {
             }));
         }
         found
+    }
+
+    /// Whether so many of a group's first segments were made that it can take writes, and so fill the others.
+    #[must_use]
+    pub fn is_forked(&self, group: usize) -> bool {
+        let copies = |origin: &VolumeOrigin| Some(origin.groups.get(group)?.copies.clone());
+        let copies = self.origin.as_ref().and_then(copies).unwrap_or_default();
+        let made = self.groups.get(group).map(|group| &group.made);
+        let made = made.map_or(0, |made| {
+            copies.keys().filter(|copy| made.contains(copy)).count()
+        });
+        made >= WRITE_QUORUM
     }
 
     /// Every node that holds a segment.

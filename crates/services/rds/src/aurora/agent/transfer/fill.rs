@@ -24,11 +24,11 @@ use crate::model::EventCategory;
 const NOTE_EVERY: u32 = 32;
 
 /// One restore on its way.
-struct Filling<'a> {
-    host: &'a Arc<AuroraHost>,
-    subject: &'a Subject,
-    run: RunOf,
-    volume: VolumeId,
+pub(super) struct Filling<'a> {
+    pub(super) host: &'a Arc<AuroraHost>,
+    pub(super) subject: &'a Subject,
+    pub(super) run: RunOf,
+    pub(super) volume: VolumeId,
 }
 
 impl AuroraHost {
@@ -60,9 +60,17 @@ impl AuroraHost {
                     let log = LogToApply::of(&restore.from);
                     filling.fill_from_archive(image, log, attempt).await?;
                 }
-                RestoreSource::Cluster { resource_id, .. } => {
+                RestoreSource::Cluster {
+                    resource_id,
+                    shares_pages,
+                    ..
+                } => {
                     let source = VolumeId(resource_id.clone());
-                    filling.fill_from_volume(&source, attempt).await?;
+                    if *shares_pages {
+                        filling.fork_volume(&source, attempt).await?;
+                    } else {
+                        filling.fill_from_volume(&source, attempt).await?;
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! - What is copied counts with the one transaction at the end, which an attempt that was overruled cannot make.
 
 mod apply;
+mod clone;
 mod error;
 mod fill;
 mod manifest;

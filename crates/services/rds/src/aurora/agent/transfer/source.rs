@@ -56,11 +56,21 @@ impl AuroraHost {
             Some(epoch) => Some(self.open_volume(volume, epoch).await?),
             None => None,
         };
+        let id = rand::rng().random();
+        self.open_view_as(id, volume).await
+    }
+
+    /// Opens a view of a volume with all that was acknowledged, under an id of its own.
+    pub(super) async fn open_view_as(
+        self: &Arc<Self>,
+        id: u64,
+        volume: &VolumeId,
+    ) -> Result<(Arc<View>, Following), TransferError> {
         let view = View::open_acknowledged(
             self.caller.clone(),
             self.transfer_layout(volume)?,
             self.base.config.node.clone(),
-            rand::rng().random(),
+            id,
             VIEW_WITHIN,
         );
         let view = Arc::new(view.await?);

@@ -12,8 +12,10 @@ use crate::aurora::api::restore::settings;
 use crate::aurora::model::{Cluster, ClusterBackup, ClusterRestore, RestoreSource, Volume};
 use crate::model::Desired;
 
-/// The types that are taken. Both copy everything.
-const TYPES: [&str; 2] = ["full-copy", "copy-on-write"];
+/// The types that are taken.
+const TYPES: [&str; 2] = ["full-copy", COPY_ON_WRITE];
+/// The new cluster shares its source's pages, and copies those that either one changes.
+const COPY_ON_WRITE: &str = "copy-on-write";
 
 /// `RestoreDBClusterToPointInTime`.
 pub(crate) async fn restore_to_point_in_time(
@@ -62,6 +64,7 @@ async fn of_volume(
         from: RestoreSource::Cluster {
             id: stored.id.clone(),
             resource_id: stored.record.resource_id.clone(),
+            shares_pages: context.params.text("RestoreType") == Some(COPY_ON_WRITE),
         },
         holds_files: stored.record.created,
         page_bytes: volume.record.page_bytes,
@@ -116,6 +119,11 @@ fn point(context: &Context<'_>) -> Result<Option<UnixMillis>, RdsError> {
         )));
     }
     let latest = params.boolean("UseLatestRestorableTime")?.unwrap_or(false);
+    if params.text("RestoreType") == Some(COPY_ON_WRITE) && params.text("RestoreToTime").is_some() {
+        return Err(RdsError::InvalidCombination(String::from(
+            "RestoreToTime cannot be specified when RestoreType is copy-on-write.",
+        )));
+    }
     match (params.text("RestoreToTime"), latest) {
         (Some(_), true) => Err(RdsError::InvalidCombination(String::from(
             "RestoreToTime cannot be specified when UseLatestRestorableTime is specified.",

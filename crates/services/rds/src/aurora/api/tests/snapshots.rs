@@ -235,6 +235,7 @@ async fn the_latest_point_is_a_copy_of_the_volume() {
         pages_per_group: 32,
         groups: Vec::<Group>::new(),
         wanted_groups: 1,
+        origin: None,
     };
     let txn = Txn::new().insert(&source.resource_id, &volume);
     world.catalog.commit(txn).await.unwrap();
@@ -242,11 +243,15 @@ async fn the_latest_point_is_a_copy_of_the_volume() {
         .ok(&format!("{LATEST}two&RestoreType=copy-on-write"))
         .await;
     let restore = world.cluster("two").await.record.restore.unwrap();
-    let from = RestoreSource::Cluster {
+    let from = |shares_pages| RestoreSource::Cluster {
         id: "one".into(),
-        resource_id: source.resource_id,
+        resource_id: source.resource_id.clone(),
+        shares_pages,
     };
-    assert_eq!((restore.from, restore.pages_per_group), (from, 32));
+    assert_eq!((restore.from, restore.pages_per_group), (from(true), 32));
+    world.ok(&format!("{LATEST}copied")).await;
+    let restore = world.cluster("copied").await.record.restore.unwrap();
+    assert_eq!(restore.from, from(false), "as in AWS, unless asked for");
     let at = "Action=RestoreDBClusterToPointInTime&SourceDBClusterIdentifier=one\
          &DBClusterIdentifier=three";
     for (more, code) in [
@@ -255,6 +260,10 @@ async fn the_latest_point_is_a_copy_of_the_volume() {
         ("&RestoreToTime=yesterday", "InvalidParameterValue"),
         (
             "&RestoreToTime=2026-01-01T00:00:00Z&UseLatestRestorableTime=true",
+            "InvalidParameterCombination",
+        ),
+        (
+            "&RestoreToTime=2026-01-01T00:00:00Z&RestoreType=copy-on-write",
             "InvalidParameterCombination",
         ),
         (

@@ -184,6 +184,7 @@ impl Region {
                 copy: place.copy,
                 membership: group.epoch,
                 scl: Lsn(1),
+                bytes: 0,
                 health: if self.filling.contains(&place.copy) {
                     SegmentHealth::Filling
                 } else {
