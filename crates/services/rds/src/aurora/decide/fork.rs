@@ -6,6 +6,9 @@ use quorate_volume::protocol::{Complete, GroupIndex, MembershipEpoch};
 
 use crate::aurora::model::{Group, OriginGroup, SegmentPlace, Volume, VolumeOrigin};
 
+/// Volumes that share the pages of one, at most.
+const CLONES_MAX: usize = 15;
+
 /// A source as it is to be forked.
 #[derive(Debug, Clone, Copy)]
 pub struct ForkOf<'a> {
@@ -62,6 +65,30 @@ pub fn fork(volume: &Volume, of: ForkOf<'_>) -> Option<Volume> {
         groups: origins,
     });
     Some(after)
+}
+
+/// Whether another volume may share the pages of one that so many share already. As in AWS, one more gets a copy.
+#[must_use]
+pub fn may_share<'v>(source: &str, volumes: impl Iterator<Item = &'v Volume>) -> bool {
+    let origins = volumes.filter_map(|volume| volume.origin.as_ref());
+    let sharing = origins.filter(|origin| origin.volume == source);
+    sharing.count() < CLONES_MAX
+}
+
+/// The volume with empty segments in place of those that were to be forked.
+#[must_use]
+pub fn unfork(volume: &Volume) -> Volume {
+    let mut after = volume.clone();
+    for group in &mut after.groups {
+        group.sets.truncate(1);
+        for place in group.sets.iter_mut().flatten() {
+            place.copy = group.next_copy;
+            group.next_copy += 1;
+        }
+        group.epoch = group.epoch.next();
+    }
+    after.origin = None;
+    after
 }
 
 #[cfg(test)]
@@ -136,6 +163,14 @@ mod tests {
         let second = fork(&made, of).unwrap();
         assert!(!second.is_forked(0));
         assert_eq!(second.groups[0].sets[0][0].copy, 12);
+        let copied = unfork(&second);
+        assert_eq!(copied.groups[0].sets[0][5].copy, 23);
+        assert_eq!(copied.groups[0].epoch, second.groups[0].epoch.next());
+        assert_eq!(copied.origin, None);
+        let clones = vec![second; 14];
+        assert!(may_share("cluster-S", clones.iter()));
+        assert!(!may_share("cluster-S", clones.iter().chain([&first])));
+        assert!(may_share("cluster-T", clones.iter().chain([&first])));
     }
 
     #[test]

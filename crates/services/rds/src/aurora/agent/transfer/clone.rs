@@ -9,24 +9,58 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use quorate_base::Epoch;
-use quorate_control::CatalogError;
+use quorate_control::{CatalogError, Txn};
 use quorate_volume::View;
 use quorate_volume::protocol::VolumeId;
 
 use crate::aurora::agent::transfer::error::TransferError;
 use crate::aurora::agent::transfer::fill::Filling;
-use crate::aurora::decide::fork::{ForkOf, fork};
+use crate::aurora::decide::fork::{ForkOf, fork, may_share, unfork};
 use crate::aurora::model::{Attempt, Cluster, Volume};
 use crate::aurora::records;
 
 /// How long the nodes may take to fork a write quorum of each group.
-const FORKED_WITHIN: Duration = Duration::from_secs(120);
+const FORKED_WITHIN: Duration = Duration::from_secs(60);
+/// Attempts that fork; further ones copy.
+const FORKS_MAX: u32 = 2;
 /// How long is waited for the others after that: a node that is away fills its segments from the others.
 const OTHERS_WITHIN: Duration = Duration::from_secs(5);
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl Filling<'_> {
+    /// Whether the attempt forks the source, or copies it.
+    pub(super) fn may_fork(
+        &self,
+        source: &VolumeId,
+        attempt: &Attempt,
+    ) -> Result<bool, CatalogError> {
+        let volumes = self.host.base.catalog.view().list::<Volume>()?;
+        let others = volumes.iter().filter(|volume| volume.id != self.volume.0);
+        let others = others.map(|stored| &stored.record);
+        Ok(attempt.number <= FORKS_MAX && may_share(&source.0, others))
+    }
+
+    /// Has empty segments take the place of those that an earlier attempt wanted to be forked.
+    pub(super) async fn place_copies(&self) -> Result<(), TransferError> {
+        let catalog = &self.host.base.catalog;
+        loop {
+            let stored = self.own_cluster().await?;
+            let volume = catalog.read::<Volume>(&self.volume.0).await?;
+            let volume = volume.ok_or(TransferError::Overruled)?;
+            if volume.record.origin.is_none() {
+                return Ok(());
+            }
+            let txn = Txn::new()
+                .require(&stored)
+                .replace(&volume, &unfork(&volume.record));
+            match catalog.commit(txn).await {
+                Err(CatalogError::Conflict { .. }) => {}
+                other => return Ok(other.map(|_| ())?),
+            }
+        }
+    }
+
     /// Has the volume's segments forked from the source's.
     pub(super) async fn fork_volume(
         &self,

@@ -66,9 +66,10 @@ impl AuroraHost {
                     ..
                 } => {
                     let source = VolumeId(resource_id.clone());
-                    if *shares_pages {
+                    if *shares_pages && filling.may_fork(&source, attempt)? {
                         filling.fork_volume(&source, attempt).await?;
                     } else {
+                        filling.place_copies().await?;
                         filling.fill_from_volume(&source, attempt).await?;
                     }
                 }
