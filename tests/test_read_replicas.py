@@ -110,6 +110,23 @@ def test_replicas_stand_in_line_to_a_depth(rds, source, copy):
     assert "fourth" not in rds.identifiers()
 
 
+def test_a_replica_goes_on_when_its_source_is_given_more_connections(rds, source, copy):
+    """PostgreSQL stops to apply the log of a primary that has more than its follower; started again, it has as much."""
+    has = int(source.one("show max_connections"))
+    group = {"DBParameterGroupName": "more"}
+    rds.api.create_db_parameter_group(**group, DBParameterGroupFamily="postgres15", Description="more connections")
+    value = {"ParameterName": "max_connections", "ParameterValue": str(has + 50), "ApplyMethod": "pending-reboot"}
+    rds.api.modify_db_parameter_group(**group, Parameters=[value])
+    rds.modify(SOURCE, **group)
+    rds.api.reboot_db_instance(DBInstanceIdentifier=SOURCE)
+    source.wait("select setting::int from pg_settings where name = 'max_connections'", has + 50, within=60)
+    source.ask("create table noted (id int); insert into noted values (1)")
+    for name in ("copy", "second", "third"):
+        replica = Database(rds.region, rds.describe(name))
+        replica.wait("select count(*) from noted", 1, within=60)
+        assert int(replica.one("show max_connections")) == has + 50
+
+
 def test_a_source_with_replicas_is_not_stopped(rds, copy):
     assert error_of(rds.api.stop_db_instance, DBInstanceIdentifier=SOURCE)[0] == "InvalidDBInstanceState"
 

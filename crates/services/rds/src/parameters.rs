@@ -60,6 +60,16 @@ impl WantedParameters {
     }
 }
 
+/// Whether some of these settings lie below what a follower needs.
+pub(crate) fn falls_short(
+    settings: &BTreeMap<String, String>,
+    floors: &BTreeMap<String, u64>,
+) -> bool {
+    let mut needs = settings.clone();
+    raise_to(&mut needs, floors);
+    needs != *settings
+}
+
 /// Raises settings to at least these numbers.
 pub(crate) fn raise_to(settings: &mut BTreeMap<String, String>, floors: &BTreeMap<String, u64>) {
     for (name, floor) in floors {

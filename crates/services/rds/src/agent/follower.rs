@@ -13,6 +13,7 @@ use crate::agent::leader::{has_no_room_to_lead, keep_slots, wanted_slots};
 use crate::agent::member::Member;
 use crate::decide::member::{MemberFacts, UpstreamFacts};
 use crate::model::{EngineState, MemberReport, MemberState, Order, ParametersApplied, Role};
+use crate::parameters::falls_short;
 
 /// How long a follower may be without a stream from a primary that serves before it is realigned.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(12);
@@ -47,6 +48,11 @@ impl Member {
         {
             return Ok(Progress::Done);
         }
+        if lag.is_some_and(|lag| lag.paused) && self.is_outgrown(look, &server).await? {
+            tracing::info!(instance = %look.id(), "the primary was given more than its follower has: it starts again");
+            self.restart(None).await?;
+            return Ok(Progress::Done);
+        }
         self.set_state(look, MemberState::Running, None).await?;
         let is_replica =
             look.instance().topology.role_of(&self.host.config.node) == Some(Role::Primary);
@@ -76,6 +82,13 @@ impl Member {
         config.upstream = Some(wanted);
         server.reload(config).await?;
         Ok(true)
+    }
+
+    /// Whether the engine cannot go on, as its primary has been given more of something than it has. Started again it has as
+    /// much.
+    async fn is_outgrown(&self, look: &Look, server: &RunningPostgres) -> Result<bool, StepError> {
+        let floors = self.tools(look)?.controldata().await?.floors;
+        Ok(falls_short(&server.config().await.parameters, &floors))
     }
 
     /// A read replica's own instance: open its endpoint, take in its parameters, restart on order.

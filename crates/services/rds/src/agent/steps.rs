@@ -366,7 +366,7 @@ impl Member {
         })
     }
 
-    fn tools(&self, look: &Look) -> Result<PostgresTools, StepError> {
+    pub(crate) fn tools(&self, look: &Look) -> Result<PostgresTools, StepError> {
         Ok(PostgresTools::new(self.postgres(look)?, self.paths.clone()))
     }
 }

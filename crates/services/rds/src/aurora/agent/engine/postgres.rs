@@ -21,7 +21,7 @@ use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
 use crate::aurora::parameters::MemberParameters;
 use crate::catalogue::Program;
-use crate::parameters::raise_to;
+use crate::parameters::{falls_short, raise_to};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a server may take to read its configuration again.
@@ -113,10 +113,7 @@ impl Member {
         server: &RunningPostgres,
     ) -> Result<bool, StepError> {
         let floors = self.postgres_tools(look)?.controldata().await?.floors;
-        let has = server.config().await.parameters;
-        let mut needs = has.clone();
-        raise_to(&mut needs, &floors);
-        Ok(needs != has)
+        Ok(falls_short(&server.config().await.parameters, &floors))
     }
 
     fn configuration(
