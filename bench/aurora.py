@@ -1,10 +1,10 @@
 """Aurora's figures of docs/benchmarks.md: a cluster beside a synchronous pair of the same region, in turns, in one run.
 
     python bench/aurora.py --quorate target/release/quorate [--seconds 5] [--rounds 3] [--failovers 3]
-        [--only throughput|latency|bytes|lag|reader|recovery|failover|repair] [--faults kill-engine kill-zone pause-zone]
+        [--only throughput|latency|bytes|lag|reader|recovery|failover|mariadb|archiving|repair] [--faults kill-engine kill-zone pause-zone]
 
-Prints Markdown. Needs pgbench, boto3 and psycopg (the tests' virtual environment has the latter two). The region and the
-ledger are those of the tests.
+Prints Markdown. Needs pgbench, boto3, psycopg and pymysql (the tests' virtual environment has the latter three), and for
+`mariadb` sysbench. The region and the ledger are those of the tests.
 """
 
 import argparse
@@ -18,14 +18,18 @@ import time
 from pathlib import Path
 
 from bench import pgbench, print_machine, tps
+from limits import disk_mb_per_s, loopback_mb_per_s
+from mariadb import mariadb
 
 FAULTS = ("kill-engine", "kill-zone", "pause-zone")
-PARTS = ("throughput", "latency", "bytes", "lag", "reader", "recovery", "failover", "repair")
+PARTS = ("throughput", "latency", "bytes", "lag", "reader", "recovery", "failover", "mariadb", "archiving", "repair")
 CLIENTS = (1, 8, 32)
 LATENCY_CLIENTS = 8
 # A checkpoint's pages are spread over what was done before it.
 BYTES_S = 10
 SCALE = 10
+# By default log waits for a minute before it goes to the archive: each run has one such moment at least.
+ARCHIVING_S = 65
 LAG_ROWS_PER_S = (1_000, 10_000)
 # Rows of one statement each; more statements a second than this say nothing about lag and much about the client.
 LAG_STATEMENTS_PER_S = 50
@@ -41,13 +45,31 @@ def main():
     os.environ["QUORATE_BIN"] = str(args.quorate)
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from harness.aurora import Clusters
-    from harness.aws import Rds
     from harness.region import Region
 
     # What was started is ended, however this ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     print_machine()
     wanted = (args.only,) if args.only else PARTS
+    if set(wanted) - {"archiving", "repair"}:
+        in_one_region(args, wanted)
+    if "archiving" in wanted:
+        archiving(args)
+    if "repair" in wanted:
+        region = Region(nodes_per_zone=3, aurora_replace_after_ms=REPLACE_AFTER_MS, aurora_backup_every_ms=0)
+        try:
+            region.start()
+            repair(args, region, Clusters(region))
+        finally:
+            region.close()
+
+
+def in_one_region(args, wanted):
+    """The parts that need no region of their own."""
+    from harness.aurora import Clusters
+    from harness.aws import Rds
+    from harness.region import Region
+
     region = Region()
     try:
         region.start()
@@ -62,15 +84,12 @@ def main():
             recovery(args, region, clusters)
         if "failover" in wanted:
             failover(args, region, clusters)
+        if "mariadb" in wanted:
+            with tempfile.TemporaryDirectory(prefix="quorate-bench-", dir="/tmp") as folder:
+                os.chmod(folder, 0o755)
+                mariadb(args, region, folder)
     finally:
         region.close()
-    if "repair" in wanted:
-        region = Region(nodes_per_zone=3, aurora_replace_after_ms=REPLACE_AFTER_MS, aurora_backup_every_ms=0)
-        try:
-            region.start()
-            repair(args, region, Clusters(region))
-        finally:
-            region.close()
 
 
 def parse_arguments():
@@ -221,6 +240,33 @@ def transactions(output):
     return int(line.partition(":")[2].split("/")[0])
 
 
+def archiving(args):
+    """What it costs writers that their log goes to the archive: two regions, in turns, of which one archives nothing."""
+    from harness.aurora import Clusters
+    from harness.region import Region
+    from harness.schema import client_environment
+
+    regions = Region(), Region(aurora_backup_every_ms=0)
+    try:
+        targets = []
+        for region in regions:
+            region.start()
+            clusters = Clusters(region)
+            clusters.create(NAME)
+            targets.append(client_environment(clusters.database(NAME)))
+            pgbench(targets[-1], ["-i", "-q", "-s", str(SCALE)])
+        runs = [], []
+        for _ in range(args.rounds):
+            for target, seen in zip(targets, runs):
+                seen.append(tps(pgbench(target, options(args, LATENCY_CLIENTS, ARCHIVING_S))))
+        with_it, without = map(statistics.median, runs)
+        print(f"\n| TPC-B, {LATENCY_CLIENTS} clients | archived, tps | not archived, tps | ratio |\n|---|---|---|---|")
+        print(f"| runs of {max(args.seconds, ARCHIVING_S)} s | {with_it:.0f} | {without:.0f} | {with_it / without:.2f} |", flush=True)
+    finally:
+        for region in regions:
+            region.close()
+
+
 def lag(args, clusters):
     """How late a row is seen at the reader: rows carry the clock of the writer's client, which is the reader's too."""
     clusters.create("lag", members=2)
@@ -359,8 +405,9 @@ def repair(args, region, clusters):
 
     until(done, SETTLE_S, "the repair ends", pause=0.02)
     took = time.monotonic() - began
-    print("\n| data of a segment, MB | made elsewhere in, s | MB/s |\n|---|---|---|")
-    print(f"| {megabytes:.0f} | {took:.1f} | {megabytes / took:.0f} |", flush=True)
+    disk, network = disk_mb_per_s(region.folder, args.repair_mb), loopback_mb_per_s(args.repair_mb)
+    print("\n| data of a segment, MB | made elsewhere in, s | MB/s | a file written and synced, MB/s | loopback, MB/s |")
+    print(f"|---|---|---|---|---|\n| {megabytes:.0f} | {took:.1f} | {megabytes / took:.0f} | {disk:.0f} | {network:.0f} |", flush=True)
 
 
 def failover(args, region, clusters):

@@ -58,7 +58,8 @@ pub(crate) struct Config {
     pub(crate) aurora_backup_every_ms: u64,
     /// Bytes by which an Aurora volume grows: its protection groups. Volumes that exist keep theirs.
     pub(crate) aurora_group_bytes: u64,
-    /// Bytes of pages that the mount of an Aurora writer keeps in memory, besides the kernel.
+    /// Bytes of pages that the mount of an Aurora instance keeps in memory, besides the kernel: a writer's those that it
+    /// used last, a reader's those that it read ahead.
     pub(crate) aurora_cache_bytes: usize,
     /// Bytes of its own pages with which a reader of Aurora's begins again over a newer view of the volume.
     pub(crate) aurora_overlay_bytes: u64,

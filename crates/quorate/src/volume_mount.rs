@@ -137,8 +137,13 @@ async fn open(
             let at = volume.status().vdl;
             Ok((Backing::Writer(volume.clone()), volume, at))
         }
-        MountMode::Reader { view, overlay } => {
-            let view = Arc::new(View::open(caller, layout, spec.node.clone(), *view).await?);
+        MountMode::Reader {
+            view,
+            overlay,
+            cache_bytes,
+        } => {
+            let view = View::open(caller, layout, spec.node.clone(), *view).await?;
+            let view = Arc::new(view.reading_ahead(*cache_bytes));
             let at = view.at();
             let overlay = Arc::new(Overlay::new(view.clone(), overlay)?);
             Ok((Backing::Reader(view, overlay.clone()), overlay, at))

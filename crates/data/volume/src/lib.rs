@@ -5,6 +5,8 @@
 //!
 //! Must not know PostgreSQL, MariaDB, or what a file is.
 
+mod ahead;
+mod cache;
 mod calls;
 mod finder;
 mod host;

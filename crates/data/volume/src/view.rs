@@ -4,7 +4,7 @@
 //! touch it: everything at or below a VDL stays for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,11 +15,13 @@ use tokio::time::Instant;
 use quorate_base::NodeId;
 use quorate_region::transport::Caller;
 
+use crate::ahead::ReadAhead;
+use crate::cache::PageCache;
 use crate::calls::{Keeps, ListedPages};
 use crate::finder::Finder;
 use crate::layout::Layout;
 use crate::pages::{PageWrite, Pages, PagesError, Point};
-use crate::protocol::{Complete, GroupIndex, Lsn, PageId};
+use crate::protocol::{Complete, GroupIndex, Lsn, PageId, group_of};
 use crate::reading::{PAGES_MAX, ReadPoint, Reading};
 
 /// Pause before it is tried again to find a point to read at.
@@ -37,6 +39,14 @@ pub struct View {
     tails: BTreeMap<GroupIndex, Lsn>,
     finder: Arc<Finder>,
     renewing: AbortHandle,
+    /// For whoever reads page by page; none: pages are read in bulk.
+    memory: Option<Memory>,
+}
+
+/// What was read ahead. It is what it was at the view's LSN for ever.
+struct Memory {
+    cache: Mutex<PageCache>,
+    ahead: ReadAhead,
 }
 
 impl View {
@@ -126,7 +136,18 @@ impl View {
             tails,
             finder,
             renewing: renewing.abort_handle(),
+            memory: None,
         }
+    }
+
+    /// Has the view read ahead, with so many bytes of pages in memory.
+    #[must_use]
+    pub fn reading_ahead(mut self, cache_bytes: usize) -> View {
+        self.memory = Some(Memory {
+            cache: Mutex::new(PageCache::new(cache_bytes / self.reading.page_bytes())),
+            ahead: ReadAhead::default(),
+        });
+        self
     }
 
     /// Pages of a protection group.
@@ -198,11 +219,39 @@ impl View {
 
     /// Pages as they were.
     fn read_pages(&self, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
+        let Some(Memory { cache, ahead }) = &self.memory else {
+            return self.read_from_segments(pages);
+        };
+        let cache = || cache.lock().expect("no holder panics");
+        let memory = |look: &mut dyn FnMut(&mut PageCache)| look(&mut cache());
+        let looked = ahead.look(pages, self.reading.pages_per_group(), memory);
+        let mut found = looked.found;
+        let mut wanted: Vec<PageId> = looked.missing.iter().map(|i| pages[*i]).collect();
+        wanted.extend(&looked.others);
+        let mut read = self.read_from_segments(&wanted)?;
+        let read_ahead = read.split_off(looked.missing.len());
+        for (index, bytes) in looked.missing.into_iter().zip(read) {
+            found[index] = Some(bytes);
+        }
+        {
+            let mut cache = cache();
+            for (page, bytes) in looked.others.iter().zip(read_ahead) {
+                cache.fetched_ahead(*page, bytes, self.at);
+            }
+            cache.trim(self.at);
+        }
+        let found = found
+            .into_iter()
+            .map(|page| page.expect("cached or fetched"));
+        Ok(found.collect())
+    }
+
+    fn read_from_segments(&self, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
         let mut groups: BTreeMap<GroupIndex, Vec<usize>> = BTreeMap::new();
-        let layout = self.reading.layout();
+        let per_group = self.reading.pages_per_group();
         for (index, page) in pages.iter().enumerate() {
             groups
-                .entry(layout.group_of(*page))
+                .entry(group_of(*page, per_group))
                 .or_default()
                 .push(index);
         }

@@ -1,6 +1,5 @@
 //! The writing side of a volume: takes it over, hands records to its segments, knows when they are durable.
 
-mod cache;
 mod delta;
 mod group_log;
 mod open;

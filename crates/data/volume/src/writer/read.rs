@@ -4,31 +4,34 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::cache::PageCache;
 use crate::pages::PagesError;
-use crate::protocol::{GroupIndex, PageId};
+use crate::protocol::{GroupIndex, PageId, group_of};
 use crate::reading::{PAGES_MAX, ReadPoint};
 use crate::writer::volume::Volume;
 
 impl Volume {
     /// Pages as the last writes left them.
     pub(super) fn read_pages(&self, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
-        let mut found: Vec<Option<Bytes>> = Vec::with_capacity(pages.len());
-        let mut missing: BTreeMap<GroupIndex, Vec<usize>> = BTreeMap::new();
-        {
-            let mut inner = self.shared.lock();
-            for (index, page) in pages.iter().enumerate() {
-                let cached = inner.cache.get(*page);
-                if cached.is_none() {
-                    let group = inner.core.group_of(*page);
-                    missing.entry(group).or_default().push(index);
-                }
-                found.push(cached);
-            }
+        let per_group = self.shared.reading.pages_per_group();
+        let memory = |look: &mut dyn FnMut(&mut PageCache)| look(&mut self.shared.lock().cache);
+        let looked = self.shared.ahead.look(pages, per_group, memory);
+        let mut found = looked.found;
+        let of_others = looked.others.first();
+        let of_others = of_others.map(|page| group_of(*page, per_group));
+        let mut groups: BTreeMap<GroupIndex, Vec<usize>> = BTreeMap::new();
+        for index in looked.missing {
+            let group = group_of(pages[index], per_group);
+            groups.entry(group).or_default().push(index);
         }
-        for (group, indices) in missing {
+        for (group, indices) in groups {
             for indices in indices.chunks(PAGES_MAX) {
                 let wanted: Vec<PageId> = indices.iter().map(|i| pages[*i]).collect();
-                let read = self.fetch(group, &wanted)?;
+                let ahead = match of_others {
+                    Some(of_others) if of_others == group => &looked.others[..],
+                    _ => &[],
+                };
+                let read = self.fetch(group, &wanted, ahead)?;
                 for (index, bytes) in indices.iter().zip(read) {
                     found[*index] = Some(bytes);
                 }
@@ -40,11 +43,17 @@ impl Volume {
         Ok(found.collect())
     }
 
-    /// Pages that are not in memory, so that every record of theirs is at or below VDL.
-    fn fetch(&self, group: GroupIndex, pages: &[PageId]) -> Result<Vec<Bytes>, PagesError> {
+    /// Pages that are not in memory, so that every record of theirs is at or below VDL. Those of `ahead` are put into
+    /// memory only.
+    fn fetch(
+        &self,
+        group: GroupIndex,
+        wanted: &[PageId],
+        ahead: &[PageId],
+    ) -> Result<Vec<Bytes>, PagesError> {
         if !self.shared.lock().core.has_group(group) {
             let zeros = Bytes::from(vec![0; self.shared.reading.page_bytes()]);
-            return Ok(vec![zeros; pages.len()]);
+            return Ok(vec![zeros; wanted.len()]);
         }
         let point = || {
             let inner = self.shared.lock();
@@ -58,16 +67,22 @@ impl Volume {
             let inner = self.shared.lock();
             inner.core.reach_of(group, copy) >= inner.core.complete(group).tail
         };
-        let (read, at) = self.block_on(self.shared.reading.pages(group, pages, point, can))?;
+        let pages: Vec<PageId> = wanted.iter().chain(ahead).copied().collect();
+        let reading = self.shared.reading.pages(group, &pages, point, can);
+        let (mut read, at) = self.block_on(reading)?;
+        let read_ahead = read.split_off(wanted.len());
         let mut inner = self.shared.lock();
-        let pages = pages.iter().zip(read);
-        let newest = pages.map(|(page, bytes)| {
+        let read = wanted.iter().zip(read);
+        let newest = read.map(|(page, bytes)| {
             if !inner.cache.fetched(*page, bytes.clone(), at) {
                 tracing::trace!(%page, "a page was read while newer ones were let go");
             }
             inner.cache.get(*page).unwrap_or(bytes)
         });
         let newest = newest.collect();
+        for (page, bytes) in ahead.iter().zip(read_ahead) {
+            inner.cache.fetched_ahead(*page, bytes, at);
+        }
         let vdl = inner.core.vdl();
         inner.cache.trim(vdl);
         Ok(newest)

@@ -20,11 +20,12 @@ use tokio::task::AbortHandle;
 
 use quorate_region::transport::Caller;
 
+use crate::ahead::ReadAhead;
+use crate::cache::PageCache;
 use crate::layout::{Layout, Place};
 use crate::pages::{Content, PageWrite, Pages, PagesError, Point};
 use crate::protocol::{Change, GroupIndex, Lsn, Membership, PageId, Record, Writer};
 use crate::reading::Reading;
-use crate::writer::cache::PageCache;
 use crate::writer::delta;
 use crate::writer::group_log::GroupLog;
 use crate::writer::send;
@@ -69,6 +70,7 @@ pub(super) struct Shared {
     changed: Condvar,
     pub(super) caller: Arc<Caller>,
     pub(super) reading: Reading,
+    pub(super) ahead: ReadAhead,
     /// How many protection groups whoever keeps the catalog is asked for.
     wanted_groups: watch::Sender<u32>,
     ended: watch::Sender<bool>,
@@ -165,6 +167,7 @@ impl Volume {
             changed: Condvar::new(),
             caller,
             reading,
+            ahead: ReadAhead::default(),
             wanted_groups: watch::Sender::new(u32::try_from(groups).unwrap_or(u32::MAX)),
             ended: watch::Sender::new(false),
             sent_bytes: std::sync::atomic::AtomicU64::new(0),

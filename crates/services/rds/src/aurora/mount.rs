@@ -50,6 +50,8 @@ pub enum MountMode {
         view: u64,
         /// The file that takes what the reader writes itself.
         overlay: PathBuf,
+        /// Bytes of pages that are kept in memory after they were read ahead.
+        cache_bytes: usize,
     },
 }
 

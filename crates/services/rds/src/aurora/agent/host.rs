@@ -30,7 +30,7 @@ pub struct AuroraConfig {
     pub backup_every: Duration,
     /// The file of the node's identity, for mount processes.
     pub identity: PathBuf,
-    /// Bytes of pages that a writer's mount keeps in memory.
+    /// Bytes of pages that a mount keeps in memory.
     pub cache_bytes: usize,
     /// Bytes of its own pages with which a reader begins again over a newer view.
     pub overlay_bytes_max: u64,

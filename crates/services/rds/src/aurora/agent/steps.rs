@@ -141,6 +141,7 @@ impl Member {
         let mode = MountMode::Reader {
             view: rand::rng().random(),
             overlay: self.overlay(),
+            cache_bytes: self.host.config.cache_bytes,
         };
         prepare_folder(&self.host.base, &self.paths)?;
         self.start_mount(look, mode, None).await

@@ -31,8 +31,13 @@ const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// keeps what changed of each page, and that is least where nothing was before. Checkpoints are frequent because they
 /// bound how long a new writer replays its log. A tablespace lies in the volume with the rest: a link to a place of this
 /// member's would lead nowhere on another one.
-const DEFAULTS: [(&str, &str); 6] = [
+///
+/// Before it replays its log, a server syncs all files that it finds, one after the other. All that a mount finds is in the
+/// volume for good, and what is written later survives with the next sync of any file, as the volume has one log: asking the
+/// file system as a whole is enough.
+const DEFAULTS: [(&str, &str); 7] = [
     ("allow_in_place_tablespaces", "on"),
+    ("recovery_init_sync_method", "syncfs"),
     ("wal_init_zero", "off"),
     ("wal_recycle", "off"),
     ("checkpoint_timeout", "60"),
