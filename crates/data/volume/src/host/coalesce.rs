@@ -15,10 +15,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const COALESCE_BYTES: u64 = 32 << 20;
 /// Looks after which a segment's records become pages however few they are.
 const LOOKS_UNTIL_ALL: u64 = 60;
+/// Looks between the turns of two copies of a group.
+const TURNS_APART: u64 = 10;
 /// Pages that are looked over for damage with each look.
 const SCRUBBED_PAGES: usize = 64;
 /// Pages that a segment takes back with each look: some MiB a second.
 const FOLDED_PAGES: usize = 1_024;
+
+/// By how many looks a segment's turn comes before another one's: the nodes of a region may have been started together.
+fn turn_of(segment: &SegmentId) -> u64 {
+    (u64::from(segment.copy) * TURNS_APART + u64::from(segment.group.0)) % LOOKS_UNTIL_ALL
+}
 
 impl SegmentHost {
     /// Turns records into pages and looks pages over, for ever.
@@ -32,7 +39,8 @@ impl SegmentHost {
             for cell in self.cells() {
                 let usage = self.store.usage(&cell.id);
                 let waiting = usage.map_or(0, |usage| usage.waiting_bytes);
-                let is_due = waiting >= COALESCE_BYTES || looks.is_multiple_of(LOOKS_UNTIL_ALL);
+                let is_turn = (looks + turn_of(&cell.id)).is_multiple_of(LOOKS_UNTIL_ALL);
+                let is_due = waiting >= COALESCE_BYTES || is_turn;
                 if is_due && waiting > 0 {
                     self.coalesce(&cell).await;
                 }
