@@ -140,6 +140,7 @@ impl Member {
             epoch: cluster.epoch,
             created: cluster.created,
             writer_serves: cluster.is_serving(),
+            unwritable: cluster.unwritable.is_some(),
             mount,
             engine: match &self.engine {
                 None => EngineFacts::Down,

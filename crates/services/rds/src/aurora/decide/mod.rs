@@ -5,6 +5,7 @@
 pub mod backup;
 pub mod lifecycle;
 pub mod member;
+pub mod quorum;
 pub mod repair;
 pub mod segments;
 pub mod transfer;

@@ -341,7 +341,7 @@ impl Region {
         let address = fixture::address(id[1..].parse().unwrap());
         if cluster.is_writer(id) {
             records::writer_serves(cluster, &at, address)
-        } else if cluster.is_serving() {
+        } else if cluster.is_serving() || cluster.unwritable.is_some() {
             records::reader_runs(cluster, &at, address)
         } else {
             None
