@@ -50,6 +50,8 @@ pub enum MountMode {
         view: u64,
         /// The file that takes what the reader writes itself.
         overlay: PathBuf,
+        /// Whether it has to have all that was acknowledged: there is no writer whose log has what follows.
+        acknowledged: bool,
     },
 }
 

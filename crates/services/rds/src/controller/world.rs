@@ -136,6 +136,13 @@ impl World {
             .collect()
     }
 
+    /// Those of them that this leader has heard of. Which others are there it does not know before it has led for a while.
+    pub(crate) fn heard(&self) -> BTreeSet<NodeId> {
+        let sessions = self.sessions.values();
+        let heard = sessions.filter(|session| session.alive && session.silent_ms.is_some());
+        heard.map(|session| session.node.clone()).collect()
+    }
+
     /// The newest report of a member.
     pub(crate) fn report(&self, node: &NodeId, resource_id: &str) -> Option<MemberReport> {
         self.observed(node, &MemberReport::key(resource_id))

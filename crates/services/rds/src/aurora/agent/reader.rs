@@ -44,7 +44,8 @@ impl Member {
         {
             return Ok(Progress::Done);
         }
-        if look.cluster().unwritable.is_some() {
+        self.is_current |= following.streams;
+        if look.cluster().unwritable.is_some() && !following.streams {
             return self.read_alone(look, &server).await;
         }
         if writer.is_none() {
@@ -66,11 +67,19 @@ impl Member {
         self.keep_reading(look, &server).await
     }
 
-    /// While the volume takes no writes: there may be nobody to follow, and it stays as it is, for a newer view has nothing
-    /// more.
+    /// While the volume takes no writes and there is nobody to follow. It stays as it is, for a newer view has nothing more;
+    /// one that stands on an old moment begins again.
     async fn read_alone(&mut self, look: &Look, server: &Server) -> Result<Progress, StepError> {
         self.silent_since = None;
-        self.keep_reading(look, server).await
+        if self.is_current {
+            return self.keep_reading(look, server).await;
+        }
+        if look.cluster().writer_runs() {
+            return Ok(Progress::Waiting);
+        }
+        tracing::info!(member = %look.name(), "nobody to follow from an old moment: the reader begins again");
+        self.end_all(Stop::AtOnce).await;
+        Ok(Progress::Done)
     }
 
     /// Tells the catalog that it answers, and keeps its parameters.
@@ -129,11 +138,11 @@ impl Member {
     }
 }
 
-/// Where the writer is followed, once it serves at the present epoch.
+/// Where the writer is followed, once it serves at the present epoch and while its node is not silent.
 fn writer_address(look: &Look) -> Option<SocketAddr> {
     let cluster = look.cluster();
     cluster
         .writer_member()
-        .filter(|_| cluster.is_serving())?
+        .filter(|_| cluster.writer_runs())?
         .address
 }

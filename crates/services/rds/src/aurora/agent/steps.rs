@@ -136,13 +136,20 @@ impl Member {
         self.start_mount(look, mode, Some(look.epoch())).await
     }
 
+    /// Segments that were restarted know of an old moment to be complete. Beside a writer that runs its log leads on from
+    /// there, and nobody is led here before it does.
     async fn mount_reader(&mut self, look: &Look) -> Result<(), StepError> {
+        let acknowledged = !look.cluster().writer_runs();
         let mode = MountMode::Reader {
             view: rand::rng().random(),
             overlay: self.overlay(),
+            acknowledged,
         };
+        look.change(&self.host, records::member_builds).await?;
         prepare_folder(&self.host.base, &self.paths)?;
-        self.start_mount(look, mode, None).await
+        self.start_mount(look, mode, None).await?;
+        self.is_current = acknowledged;
+        Ok(())
     }
 
     async fn start_mount(

@@ -1,7 +1,6 @@
 //! Statuses of clusters and of members.
 
 use quorate_control::Stored;
-use quorate_volume::protocol::GroupIndex;
 
 use crate::aurora::controller::cluster::{Told, change};
 use crate::aurora::decide::lifecycle::{decide_cluster_status, decide_member_status};
@@ -57,16 +56,17 @@ fn plan_next_status(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     Some(change(world, stored, &record, &told, &what))
 }
 
-/// The protection group of the cluster's volume that takes no writes, as nodes that are alive are few.
-pub(super) fn unwritable(world: &World, cluster: &Cluster) -> Option<GroupIndex> {
-    let volume = world.volumes.get(&cluster.resource_id)?;
-    unwritable_group(&volume.record, &world.alive())
+/// Whether the cluster's volume can be opened: nodes with enough of its segments were heard of.
+pub(super) fn is_writable(world: &World, cluster: &Cluster) -> bool {
+    let volume = world.volumes.get(&cluster.resource_id);
+    volume.is_none_or(|volume| unwritable_group(&volume.record, &world.heard()).is_none())
 }
 
 /// Agents find in the record that the volume takes no writes.
 pub(super) fn plan_unwritable(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     let cluster = &stored.record;
-    let unwritable = unwritable(world, cluster);
+    let volume = world.volumes.get(&cluster.resource_id);
+    let unwritable = volume.and_then(|volume| unwritable_group(&volume.record, &world.alive()));
     if unwritable == cluster.unwritable {
         return None;
     }

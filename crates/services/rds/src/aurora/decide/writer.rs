@@ -24,7 +24,7 @@ pub struct WriterFacts<'a> {
     pub alive: &'a BTreeSet<NodeId>,
     /// Whether the writer's agent reports, of the present epoch, that mount or engine ended for good.
     pub writer_gave_up: bool,
-    /// Whether every protection group has a write quorum of segments on nodes that are alive.
+    /// Whether every protection group has a write quorum of segments on nodes that were heard of and are alive.
     pub writable: bool,
 }
 
@@ -72,7 +72,7 @@ pub fn decide_writer(facts: &WriterFacts<'_>) -> WriterDecision {
         return WriterDecision::Stay;
     }
     let writer = cluster.writer_member();
-    if cluster.order.is_some() && (writer.is_none() || !facts.writable) {
+    if cluster.order.is_some() && (writer.is_none() || cluster.unwritable.is_some()) {
         return WriterDecision::DropOrder;
     }
     if !facts.writable {

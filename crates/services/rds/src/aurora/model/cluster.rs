@@ -123,6 +123,12 @@ impl Cluster {
         self.serving == Some(self.epoch)
     }
 
+    /// Whether the writer accepts connections, and its node is not silent.
+    #[must_use]
+    pub fn writer_runs(&self) -> bool {
+        self.is_serving() && self.writer_member().is_some_and(|member| self.runs(member))
+    }
+
     /// The members that do not write.
     pub fn readers(&self) -> impl Iterator<Item = (&String, &ClusterMember)> {
         self.members.iter().filter(|(id, _)| !self.is_writer(id))

@@ -192,6 +192,19 @@ async fn with_three_segments_readers_serve_and_nobody_is_promoted_before_the_fou
 }
 
 #[tokio::test]
+async fn a_leader_that_has_not_heard_of_four_segments_promotes_nobody() {
+    let mut region = Region::running(2).await;
+    region.gave_up.insert("m1".into(), Epoch(1));
+    region.unheard = ["a-2", "c-1"].map(node).into();
+    assert!(region.decide().await.is_empty());
+    region.unheard.remove(&node("a-2"));
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.writer.as_deref(), Some("m2"));
+    assert_eq!(cluster.serving, Some(Epoch(2)));
+}
+
+#[tokio::test]
 async fn a_failover_that_lost_its_fourth_segment_tells_what_it_waits_for() {
     let mut region = Region::running(2).await;
     region.lose("a-1", 0);

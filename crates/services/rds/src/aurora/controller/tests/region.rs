@@ -33,6 +33,8 @@ pub(super) struct Region {
     pub(super) catalog: Catalog,
     /// Nodes without a session, and since when.
     pub(super) away: BTreeMap<NodeId, UnixMillis>,
+    /// Nodes that the leader has not heard of, since it leads only now.
+    pub(super) unheard: BTreeSet<NodeId>,
     /// Members whose engine ended for good at an epoch.
     pub(super) gave_up: BTreeMap<String, Epoch>,
     /// What every member's agent says is wrong.
@@ -82,6 +84,7 @@ impl Region {
         Region {
             catalog,
             away: BTreeMap::new(),
+            unheard: BTreeSet::new(),
             gave_up: BTreeMap::new(),
             detail: None,
             filling: BTreeSet::new(),
@@ -150,8 +153,8 @@ impl Region {
             }
             Session {
                 alive: !self.away.contains_key(&node),
+                silent_ms: (!self.unheard.contains(&node)).then_some(0),
                 node,
-                silent_ms: None,
                 observed,
             }
         };

@@ -1,6 +1,7 @@
 //! Who becomes the writer, case by case.
 
 use quorate_base::Epoch;
+use quorate_volume::protocol::GroupIndex;
 
 use super::*;
 use crate::aurora::fixture;
@@ -169,6 +170,13 @@ fn nobody_becomes_the_writer_of_a_volume_that_cannot_be_opened() {
 fn a_failover_that_was_ordered_is_dropped_where_the_volume_cannot_be_opened() {
     let mut cluster = fixture::cluster(2);
     cluster.order = order(Some("m2"));
+    let decision = decide_unwritable(&cluster, "ab", false);
+    assert_eq!(
+        decision,
+        WriterDecision::Stay,
+        "it may be a matter of a moment"
+    );
+    cluster.unwritable = Some(GroupIndex(0));
     let decision = decide_unwritable(&cluster, "ab", false);
     assert_eq!(decision, WriterDecision::DropOrder);
 }
