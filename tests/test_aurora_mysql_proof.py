@@ -7,9 +7,10 @@ import os
 
 import pytest
 from harness.mysql import MysqlClusters
-from harness.rounds import ROUND_S, ROUNDS, Mariadb, Rounds, seed, wait_healthy
+from harness.rounds import ROUND_S, Mariadb, Rounds, rounds, seed, wait_healthy
 
 NAME = "rows"
+ROUNDS = rounds(short=1)
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this machine has no /dev/fuse")
 
@@ -25,5 +26,5 @@ def region(make_region):
 def test_rounds_of_killing_all_nodes_and_starting_four_or_three(region):
     clusters = MysqlClusters(region)
     clusters.create(NAME, members=2)
-    Rounds(region, Mariadb(clusters, NAME), seed()).play()
+    Rounds(region, Mariadb(clusters, NAME), seed()).play(ROUNDS)
     wait_healthy(region, clusters, (f"{NAME}-1", f"{NAME}-2"))

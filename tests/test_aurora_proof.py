@@ -14,12 +14,13 @@ from harness.aws import Rds
 from harness.database import Database
 from harness.ledger import Ledger
 from harness.poll import holds, until
-from harness.rounds import ROUND_S, ROUNDS, Postgres, Rounds, kill_all_nodes, seed, start_all, wait_healthy
+from harness.rounds import ROUND_S, Postgres, Rounds, kill_all_nodes, rounds, seed, start_all, wait_healthy
 from harness.schema import MixedSchema, client_environment, dump, restore, run_program
 
 NAME = "proof"
 MEMBERS = (f"{NAME}-1", f"{NAME}-2")
 BACK_S = 120
+ROUNDS = rounds(short=2)
 GROUP_BYTES = 64 << 20
 REPLACE_AFTER_MS = 2_000
 LOADED_ROWS = 12_000
@@ -69,7 +70,7 @@ def others(region, *without):
 @pytest.mark.timeout(120 + ROUND_S * ROUNDS)
 def test_rounds_of_killing_all_nodes_and_starting_four_or_three(region, clusters, proof, healthy):
     number = seed()
-    Rounds(region, Postgres(clusters, NAME, number), number).play()
+    Rounds(region, Postgres(clusters, NAME, number), number).play(ROUNDS)
     wait_healthy(region, clusters, MEMBERS)
 
 

@@ -17,7 +17,6 @@ from .ledger import Ledger
 from .mysql import check_tables
 from .poll import until
 
-ROUNDS = int(os.environ.get("QUORATE_AURORA_ROUNDS", "2"))
 # Of one round: a debug program on a busy machine takes its time to start four nodes and an engine.
 ROUND_S = 150
 _VOTERS_NEEDED = 2
@@ -84,7 +83,7 @@ class Rounds:
         self.draw = random.Random(seed)
         self.ledgers = []
 
-    def play(self, count=ROUNDS):
+    def play(self, count):
         """From four nodes, then from three, then from four, and so on."""
         for number in range(count):
             began = time.monotonic()
@@ -201,6 +200,11 @@ class _Load:
 
     def __exit__(self, *error):
         return self.stack.__exit__(*error)
+
+
+def rounds(short):
+    """How many are asked for; `short` where nobody asks."""
+    return int(os.environ.get("QUORATE_AURORA_ROUNDS", short))
 
 
 def seed():
