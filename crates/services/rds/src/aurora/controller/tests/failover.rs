@@ -1,5 +1,7 @@
 //! Changes of writer, from the cause to the endpoints.
 
+use std::collections::BTreeMap;
+
 use quorate_base::Epoch;
 
 use super::region::{REPLACE_AFTER_MS, Region, node};
@@ -195,13 +197,28 @@ async fn with_three_segments_readers_serve_and_nobody_is_promoted_before_the_fou
 async fn a_leader_that_has_not_heard_of_four_segments_promotes_nobody() {
     let mut region = Region::running(2).await;
     region.gave_up.insert("m1".into(), Epoch(1));
-    region.unheard = ["a-2", "c-1"].map(node).into();
+    region.silent = ["a-2", "c-1"].map(|name| (node(name), None)).into();
     assert!(region.decide().await.is_empty());
-    region.unheard.remove(&node("a-2"));
+    region.silent.remove(&node("a-2"));
     region.settle().await;
     let cluster = region.cluster().await.record;
     assert_eq!(cluster.writer.as_deref(), Some("m2"));
     assert_eq!(cluster.serving, Some(Epoch(2)));
+}
+
+#[tokio::test]
+async fn nodes_that_fell_silent_with_the_writers_do_not_count_for_its_successor() {
+    let mut region = Region::running(2).await;
+    region.lose("a-1", 0);
+    region.silent = BTreeMap::from([(node("c-1"), Some(1_700))]);
+    region.decide().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.epoch, Epoch(1));
+    assert_eq!(cluster.unwritable, None, "it is not missed yet");
+    region.silent = BTreeMap::from([(node("c-1"), Some(600))]);
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.writer.as_deref(), Some("m2"));
 }
 
 #[tokio::test]
