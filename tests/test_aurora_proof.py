@@ -5,29 +5,22 @@ and little patience with nodes that stay away.
 """
 
 import os
-import random
-import signal
-import time
 
 import psycopg
 import pytest
-from harness import processes
+from harness import faults
 from harness.aurora import Clusters, check_pages
 from harness.aws import Rds
-from harness.churn import Churn
 from harness.database import Database
 from harness.ledger import Ledger
 from harness.poll import holds, until
+from harness.rounds import ROUND_S, Postgres, Rounds, kill_all_nodes, rounds, seed, start_all, wait_healthy
 from harness.schema import MixedSchema, client_environment, dump, restore, run_program
 
 NAME = "proof"
-WRITER, READER = f"{NAME}-1", f"{NAME}-2"
-ROUNDS = int(os.environ.get("QUORATE_AURORA_ROUNDS", "2"))
-# Of one round: a debug program on a busy machine takes its time to start four nodes and an engine.
-ROUND_S = 150
-STARTED = 4
-VOTERS_NEEDED = 2
+MEMBERS = (f"{NAME}-1", f"{NAME}-2")
 BACK_S = 120
+ROUNDS = rounds(short=2)
 GROUP_BYTES = 64 << 20
 REPLACE_AFTER_MS = 2_000
 LOADED_ROWS = 12_000
@@ -58,29 +51,13 @@ def proof(clusters):
 @pytest.fixture
 def healthy(region, clusters, proof):
     """Every node, and both members, before and after each test."""
-    wait_healthy(region, clusters)
+    wait_healthy(region, clusters, MEMBERS)
     yield
     for row in region.zones():
         if row["state"] == "paused":
             region.zone("resume", row["zone"])
         region.admit_node(row["node"])
     start_all(region)
-
-
-def start_all(region):
-    for zone in sorted({row["zone"] for row in region.zones()}):
-        region.zone("start", zone)
-
-
-def wait_healthy(region, clusters):
-    def whole():
-        return all(row["state"] == "running" for row in region.zones()) and all(
-            node["alive"] for node in region.status()["nodes"]
-        )
-
-    until(whole, BACK_S, "all nodes run", pause=0.3)
-    for instance in (WRITER, READER):
-        clusters.wait_instance(instance, within=BACK_S)
 
 
 def others(region, *without):
@@ -91,56 +68,10 @@ def others(region, *without):
 
 
 @pytest.mark.timeout(120 + ROUND_S * ROUNDS)
-def test_any_four_nodes_bring_everything_back_after_all_were_killed(region, clusters, proof, healthy):
-    seed = int(os.environ.get("QUORATE_AURORA_SEED", random.randrange(1 << 32)))
-    print(f"seed {seed}")
-    draw = random.Random(seed)
-    churn = Churn(proof, seed).make()
-    ledgers = []
-    for number in range(ROUNDS):
-        ledger = Ledger(proof, writers=2, table=f"ledger_{number}")
-        ledgers.append(ledger)
-        began = time.monotonic()
-        with churn, ledger:
-            ledger.wait_for_more(20)
-            time.sleep(draw.uniform(0.0, 2.0))
-            kill_all_nodes(region)
-            started = some_four(region, draw)
-            barred = others(region, *started)
-            for node in barred:
-                region.bar_node(node)
-            start_all(region)
-            back = ledger.wait_for_more(20, within=ROUND_S)
-            ledger.check()
-            churn.check()
-        for earlier in ledgers[:-1]:
-            earlier.compare().assert_clean()
-        check_pages(proof)
-        assert proof.one("show data_checksums") == "on"
-        assert proof.one("show full_page_writes") == "off"
-        running = {row["node"] for row in region.zones() if row["state"] == "running"}
-        assert running == set(started), "the volume was rebuilt from those four, and from nothing else"
-        for node in barred:
-            region.admit_node(node)
-        # The next round may begin with nodes that have not caught up.
-        print(f"round {number}: {sorted(started)} back after {back:.1f} s, {time.monotonic() - began:.1f} s in all")
-    wait_healthy(region, clusters)
-
-
-def kill_all_nodes(region):
-    pids = [row["pid"] for row in region.zones() if row["pid"]]
-    for pid in pids:
-        processes.send(pid, signal.SIGKILL)
-    for pid in pids:
-        until(lambda: not processes.runs(pid), 20, f"process {pid} has ended", pause=0.01)
-
-
-def some_four(region, draw):
-    """Four nodes, among them enough of the first nodes of the zones: those keep the catalog."""
-    while True:
-        nodes = draw.sample(others(region), STARTED)
-        if sum(node.endswith("-1") for node in nodes) >= VOTERS_NEEDED:
-            return nodes
+def test_rounds_of_killing_all_nodes_and_starting_four_or_three(region, clusters, proof, healthy):
+    number = seed()
+    Rounds(region, Postgres(clusters, NAME, number), number).play(ROUNDS)
+    wait_healthy(region, clusters, MEMBERS)
 
 
 # 2. A zone and one more node.
@@ -165,7 +96,7 @@ def test_without_a_zone_and_one_more_node_reads_go_on_and_writes_with_the_next_n
         ledger.wait_for_more(20, within=BACK_S)
         ledger.check()
     region.zone("start", lost)
-    wait_healthy(region, clusters)
+    wait_healthy(region, clusters, MEMBERS)
     check_pages(proof)
 
 
@@ -180,6 +111,81 @@ def test_a_cluster_says_that_its_storage_takes_no_writes(region, clusters, proof
         region.start_node(more)
         until(lambda: detail() == "", 30, "the cluster says that it is over")
         ledger.check()
+
+
+def test_readers_go_on_when_the_writers_zone_and_one_more_node_are_away(region, clusters, proof, healthy):
+    writer, reader = clusters.writer(NAME), clusters.readers(NAME)[0]
+    lost, home = clusters.zone(writer), clusters.node(reader)
+    more = next(node for node in others(region, home) if not node.startswith(lost) and node.endswith("-2"))
+    proof.ask("create table seen (n int primary key); insert into seen select generate_series(1, 1000)")
+    reads = clusters.database(NAME, reader=True)
+    reads.wait("select count(*) from seen", 1000)
+    epoch = cluster(region)["epoch"]
+    with Ledger(proof, table="awaited") as ledger:
+        ledger.wait_for_more(20)
+        # In this order: the writer is missed only when too few segments are left.
+        region.kill_node(more)
+        region.zone("kill", lost)
+        until(lambda: says_so(region), 30, "the cluster says so")
+        holds(lambda: reads.one("select count(*) from seen") == 1000, 4, "the reader answers", pause=0.2)
+        assert reads.one("select pg_is_in_recovery()") is True
+        assert cluster(region)["epoch"] == epoch, "somebody was promoted who cannot write"
+        region.start_node(more)
+        ledger.wait_for_more(20, within=BACK_S)
+        assert clusters.writer(NAME) == reader
+        ledger.check()
+    region.zone("start", lost)
+    wait_healthy(region, clusters, MEMBERS)
+    check_pages(proof)
+
+
+def test_a_reader_starts_over_three_segments_without_a_writer(region, clusters, proof, healthy):
+    writer, reader = clusters.writer(NAME), clusters.readers(NAME)[0]
+    lost, home = clusters.zone(writer), clusters.node(reader)
+    more = next(node for node in others(region, home) if not node.startswith(lost) and node.endswith("-2"))
+    proof.ask("create table quiet (n int primary key); insert into quiet select generate_series(1, 1000)")
+    proof.ask("checkpoint")
+    reads = clusters.database(NAME, reader=True)
+    reads.wait("select count(*) from quiet", 1000)
+    # Segments have heard that all of it is complete: nothing is written any more.
+    until_still(region)
+    region.kill_node(more)
+    region.zone("kill", lost)
+    until(lambda: says_so(region), 30, "the cluster says so")
+    start = "select pg_postmaster_start_time()"
+    before = reads.one(start)
+    faults.kill_engines(region, clusters.zone(reader))
+    another = lambda: reads.one(start, **reads.IMPATIENT) != before  # noqa: E731
+    until(another, BACK_S, "the reader's engine is another one", quiet=reads.ERRORS)
+    assert reads.one("select count(*) from quiet") == 1000
+    assert reads.one("select pg_is_in_recovery()") is True
+    region.start_node(more)
+    proof.serves(BACK_S)
+    proof.ask("insert into quiet values (1001)")
+    region.zone("start", lost)
+    wait_healthy(region, clusters, MEMBERS)
+    check_pages(proof)
+
+
+def until_still(region):
+    """Until nothing is written, and segments have heard that everything is complete."""
+    seen = []
+
+    def still():
+        log = region.json("volume", "show", NAME)["log"]
+        seen.append((log["vdl"], log["last"]))
+        return len(seen) >= 4 and len(set(seen[-4:])) == 1 and log["vdl"] == log["last"]
+
+    until(still, 60, "the log stands still", pause=0.5)
+
+
+def cluster(region):
+    (found,) = region.status()["clusters"]
+    return found
+
+
+def says_so(region):
+    return (cluster(region)["detail"] or "").startswith("storage: fewer than four segments")
 
 
 def expendable(region, clusters):
@@ -226,7 +232,7 @@ def test_balances_add_up_after_the_writer_was_paused_under_pgbench(region, clust
     )[0]
     assert len(set(sums)) == 1, sums
     assert proof.one("select count(*) from pgbench_history") >= sum(done)
-    wait_healthy(region, clusters)
+    wait_healthy(region, clusters, MEMBERS)
     check_pages(proof)
 
 

@@ -16,6 +16,9 @@ class Database:
     # What a connection is made with that must notice a server that is gone.
     KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
+    # What a connection is made with where it may well be that nobody serves.
+    IMPATIENT = {"connect_timeout": 2}
+
     def __init__(self, region, described, password=PASSWORD, name="shop", region_name=None):
         self.region = region
         self.identifier = described["DBInstanceIdentifier"]

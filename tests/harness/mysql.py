@@ -43,6 +43,7 @@ class MysqlDatabase(Database):
 
     ERRORS = (pymysql.Error, OSError)
     KEEPALIVES = {}
+    IMPATIENT = {"connect_timeout": 2, "read_timeout": 2}
 
     def __init__(self, region, described, password=PASSWORD, name="shop"):
         super().__init__(region, described, password, name)

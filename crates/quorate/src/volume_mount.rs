@@ -26,6 +26,9 @@ use crate::processes::runs;
 const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Time between two looks at the node.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// What a view waits for that has to have all that was acknowledged, and how long it does before it begins again.
+const ACKNOWLEDGED: &str = "segments do not know all that was acknowledged to be complete";
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(20);
 /// How long the end of a killed node may take to reach standard input.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
@@ -141,8 +144,15 @@ async fn open(
             view,
             overlay,
             cache_bytes,
+            acknowledged,
         } => {
-            let view = View::open(caller, layout, spec.node.clone(), *view).await?;
+            let (own, id) = (spec.node.clone(), *view);
+            let view = if *acknowledged {
+                tell(&MountNews::Opening(ACKNOWLEDGED.to_owned()));
+                View::open_acknowledged(caller, layout, own, id, ACKNOWLEDGED_WITHIN).await?
+            } else {
+                View::open(caller, layout, own, id).await?
+            };
             let view = Arc::new(view.reading_ahead(*cache_bytes));
             let at = view.at();
             let overlay = Arc::new(Overlay::new(view.clone(), overlay)?);

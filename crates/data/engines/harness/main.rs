@@ -59,6 +59,7 @@ async fn node(args: Vec<OsString>) -> Result<(), Box<dyn std::error::Error>> {
         upstream: None,
         synchronous_standby: None,
         full_page_writes: true,
+        waits_for_upstream: false,
     };
     let server = PostgresServer::new(host, paths, Limits::default());
     let first = Deadline::after(lease + READY_WITHIN);

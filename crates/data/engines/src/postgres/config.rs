@@ -57,6 +57,8 @@ pub struct PostgresConfig {
     pub force_ssl: bool,
     /// The server to follow; `None` for one that takes writes.
     pub upstream: Option<Upstream>,
+    /// Whether it starts as a follower though there is no `upstream`: it goes by the log that it has, and takes no writes.
+    pub waits_for_upstream: bool,
     /// The application name of the follower that each commit waits for.
     pub synchronous_standby: Option<String>,
     /// Whether pages go to the log whole after each checkpoint. Off only where a crash cannot leave half a page behind.

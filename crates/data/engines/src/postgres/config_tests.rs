@@ -33,6 +33,7 @@ fn config(parameters: &[(&str, &str)]) -> PostgresConfig {
         upstream: None,
         synchronous_standby: None,
         full_page_writes: true,
+        waits_for_upstream: false,
     }
 }
 

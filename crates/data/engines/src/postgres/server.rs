@@ -95,7 +95,7 @@ impl PostgresServer {
             paths,
             account,
             commit_guard.as_deref(),
-            Some(config.upstream.is_some()),
+            Some(config.upstream.is_some() || config.waits_for_upstream),
         )?;
         let data = paths.data();
         let process = EngineProcess::launch(Launch {

@@ -195,6 +195,7 @@ impl Member {
             upstream: None,
             synchronous_standby: None,
             full_page_writes: true,
+            waits_for_upstream: false,
         }
     }
 

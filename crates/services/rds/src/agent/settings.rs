@@ -130,6 +130,7 @@ impl Member {
             upstream,
             synchronous_standby,
             full_page_writes: true,
+            waits_for_upstream: false,
         }
     }
 

@@ -96,6 +96,7 @@ pub(crate) fn cluster(members: u16) -> Cluster {
         serving: writer.as_ref().map(|_| Epoch(3)),
         writer,
         failover: None,
+        unwritable: None,
         created: true,
         restore: None,
         credentials_applied: Some(verifier.fingerprint()),

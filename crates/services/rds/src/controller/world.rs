@@ -136,6 +136,19 @@ impl World {
             .collect()
     }
 
+    /// Those of them that are there for sure: this leader has heard of them, and long after it last heard of any node whose
+    /// session is over. Who fell silent together with such a node may still be taken for alive when that one no longer is;
+    /// renewals come several times in half the life of a session.
+    pub(crate) fn heard(&self) -> BTreeSet<NodeId> {
+        let sessions = || self.sessions.values();
+        let silences = sessions().filter(|session| !session.alive);
+        let lost_ms = silences.filter_map(|session| session.silent_ms).min();
+        let is_there = |silent_ms: u64| lost_ms.is_none_or(|lost| silent_ms <= lost / 2);
+        let heard =
+            sessions().filter(|session| session.alive && session.silent_ms.is_some_and(is_there));
+        heard.map(|session| session.node.clone()).collect()
+    }
+
     /// The newest report of a member.
     pub(crate) fn report(&self, node: &NodeId, resource_id: &str) -> Option<MemberReport> {
         self.observed(node, &MemberReport::key(resource_id))

@@ -45,6 +45,8 @@ pub(super) struct Member {
     pub(super) gave_up: Option<Epoch>,
     /// Whether roles and first database are known to be there.
     pub(super) bootstrapped: bool,
+    /// Whether a reader has what was acknowledged when it was mounted, by its view or by the writer's log.
+    pub(super) is_current: bool,
     /// Since when a reader does not stream though it could.
     pub(super) silent_since: Option<Instant>,
     /// What a writer saw of its volume's log.
@@ -69,6 +71,7 @@ impl Member {
             crashed: false,
             gave_up,
             bootstrapped: false,
+            is_current: false,
             silent_since: None,
             rest_until: None,
             storage: StorageWatch::default(),
@@ -139,7 +142,8 @@ impl Member {
             writes: look.writes(),
             epoch: cluster.epoch,
             created: cluster.created,
-            writer_serves: cluster.is_serving(),
+            writer_serves: cluster.writer_runs(),
+            unwritable: cluster.unwritable.is_some(),
             mount,
             engine: match &self.engine {
                 None => EngineFacts::Down,
@@ -220,6 +224,7 @@ impl Member {
         self.kill_engine().await;
         self.crashed = false;
         self.bootstrapped = false;
+        self.is_current = false;
         self.silent_since = None;
     }
 

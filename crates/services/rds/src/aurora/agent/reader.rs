@@ -1,7 +1,7 @@
 //! An engine that reads: over a view of the volume, with the writer's log from there on.
 //!
 //! A new writer goes on in the same log. So a reader follows it without being made anew; only one that cannot get the log
-//! that it needs is.
+//! that it needs is. While the volume takes no writes it goes by its view alone, whether there is a writer or not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::agent::driver::{Progress, StepError};
-use crate::aurora::agent::engine::Stop;
+use crate::aurora::agent::engine::{Part, Server, Stop};
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
@@ -21,10 +21,8 @@ const STREAM_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Member {
     pub(super) async fn start_reader(&mut self, look: &Look) -> Result<(), StepError> {
-        let Some(writer) = writer_address(look) else {
-            return Ok(());
-        };
-        self.start_engine(look, Some(writer)).await
+        self.start_engine(look, Part::Reads(writer_address(look)))
+            .await
     }
 
     /// One round of looking after it.
@@ -40,11 +38,18 @@ impl Member {
             lag_ms: following.lag_ms,
             detail: following.trouble,
         });
-        let Some(writer) = writer_address(look) else {
-            return Ok(Progress::Waiting);
-        };
-        if self.keep_source(&server, writer).await? {
+        let writer = writer_address(look);
+        if let Some(writer) = writer
+            && self.keep_source(&server, writer).await?
+        {
             return Ok(Progress::Done);
+        }
+        self.is_current |= following.streams;
+        if look.cluster().unwritable.is_some() && !following.streams {
+            return self.read_alone(look, &server).await;
+        }
+        if writer.is_none() {
+            return Ok(Progress::Waiting);
         }
         if following.paused && self.is_outgrown(look, &server).await? {
             tracing::info!(member = %look.name(), "the writer was given more than the reader has: it starts again");
@@ -59,6 +64,26 @@ impl Member {
             return self.watch_stream(look).await;
         }
         self.silent_since = None;
+        self.keep_reading(look, &server).await
+    }
+
+    /// While the volume takes no writes and there is nobody to follow. It stays as it is, for a newer view has nothing more;
+    /// one that stands on an old moment begins again.
+    async fn read_alone(&mut self, look: &Look, server: &Server) -> Result<Progress, StepError> {
+        self.silent_since = None;
+        if self.is_current {
+            return self.keep_reading(look, server).await;
+        }
+        if look.cluster().writer_runs() {
+            return Ok(Progress::Waiting);
+        }
+        tracing::info!(member = %look.name(), "nobody to follow from an old moment: the reader begins again");
+        self.end_all(Stop::AtOnce).await;
+        Ok(Progress::Done)
+    }
+
+    /// Tells the catalog that it answers, and keeps its parameters.
+    async fn keep_reading(&mut self, look: &Look, server: &Server) -> Result<Progress, StepError> {
         if !look.cluster().runs(look.member()) {
             let address = server.address().await;
             look.change(&self.host, |cluster, at| {
@@ -67,7 +92,7 @@ impl Member {
             .await?;
             return Ok(Progress::Done);
         }
-        self.keep_parameters(look, &server).await
+        self.keep_parameters(look, server).await
     }
 
     fn overlay_bytes(&self) -> u64 {
@@ -113,11 +138,11 @@ impl Member {
     }
 }
 
-/// Where the writer is followed, once it serves at the present epoch.
+/// Where the writer is followed, once it serves at the present epoch and while its node is not silent.
 fn writer_address(look: &Look) -> Option<SocketAddr> {
     let cluster = look.cluster();
     cluster
         .writer_member()
-        .filter(|_| cluster.is_serving())?
+        .filter(|_| cluster.writer_runs())?
         .address
 }

@@ -1,6 +1,5 @@
 //! The steps of a member, one function each. Each may be cut short anywhere and done again.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use quorate_volume::protocol::{VolumeEpoch, VolumeId};
 
 use crate::agent::driver::{Progress, StepError};
 use crate::agent::settings::{listen_address, prepare_folder};
-use crate::aurora::agent::engine::Stop;
+use crate::aurora::agent::engine::{Part, Stop};
 use crate::aurora::agent::host::MountHandle;
 use crate::aurora::agent::layout::layout_of;
 use crate::aurora::agent::look::Look;
@@ -137,14 +136,21 @@ impl Member {
         self.start_mount(look, mode, Some(look.epoch())).await
     }
 
+    /// Segments that were restarted know of an old moment to be complete. Beside a writer that runs its log leads on from
+    /// there, and nobody is led here before it does.
     async fn mount_reader(&mut self, look: &Look) -> Result<(), StepError> {
+        let acknowledged = !look.cluster().writer_runs();
         let mode = MountMode::Reader {
             view: rand::rng().random(),
             overlay: self.overlay(),
             cache_bytes: self.host.config.cache_bytes,
+            acknowledged,
         };
+        look.change(&self.host, records::member_builds).await?;
         prepare_folder(&self.host.base, &self.paths)?;
-        self.start_mount(look, mode, None).await
+        self.start_mount(look, mode, None).await?;
+        self.is_current = acknowledged;
+        Ok(())
     }
 
     async fn start_mount(
@@ -197,15 +203,11 @@ impl Member {
         Ok(())
     }
 
-    /// Starts the engine over the mount: one that follows `source`, or one that writes.
-    pub(super) async fn start_engine(
-        &mut self,
-        look: &Look,
-        source: Option<SocketAddr>,
-    ) -> Result<(), StepError> {
+    /// Starts the engine over the mount.
+    pub(super) async fn start_engine(&mut self, look: &Look, part: Part) -> Result<(), StepError> {
         self.tell_state(look, AuroraEngineState::Starting, None);
         let listen = listen_address(&self.host.base, look.member().address)?;
-        let engine = self.launch(look, listen, source).await?;
+        let engine = self.launch(look, listen, part).await?;
         if let Err(e) = engine.server.wait_ready(START_TIMEOUT).await {
             engine.server.kill().await;
             return Err(e.into());

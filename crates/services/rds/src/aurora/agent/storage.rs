@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use quorate_volume::VolumeStatus;
 use quorate_volume::protocol::{GroupIndex, Lsn};
 
-use crate::aurora::model::STORAGE_DETAIL;
+use crate::aurora::model::{STORAGE_DETAIL, few_segments};
 
 /// How long VDL may stand still below a record. An open unit of writes is closed sooner, and a slow disk is slow by less.
 const STALL: Duration = Duration::from_secs(3);
@@ -43,9 +43,7 @@ impl StorageWatch {
 
 fn sentence(status: &VolumeStatus) -> String {
     match stuck(status) {
-        Some(group) => {
-            format!("{STORAGE_DETAIL}fewer than four segments of protection group {group} answer")
-        }
+        Some(group) => few_segments(group),
         None => format!("{STORAGE_DETAIL}no segment answers"),
     }
 }

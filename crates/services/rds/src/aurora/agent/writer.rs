@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::agent::driver::{Progress, StepError};
-use crate::aurora::agent::engine::Server;
+use crate::aurora::agent::engine::{Part, Server};
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
 use crate::aurora::model::{AuroraEngineState, AuroraMemberReport};
@@ -12,7 +12,7 @@ use crate::model::ParametersApplied;
 
 impl Member {
     pub(super) async fn start_writer(&mut self, look: &Look) -> Result<(), StepError> {
-        self.start_engine(look, None).await?;
+        self.start_engine(look, Part::Writes).await?;
         self.begin_to_serve(look).await
     }
 

@@ -44,6 +44,7 @@ pub(crate) fn plan_cluster(world: &World, stored: &Stored<Cluster>) -> Option<Pl
     }
     plan_creation(world, stored)
         .or_else(|| restore::plan_restore(world, stored))
+        .or_else(|| status::plan_unwritable(world, stored))
         .or_else(|| writer::plan_writer(world, stored))
         .or_else(|| member::plan_silence(world, stored))
         .or_else(|| member::plan_departure(world, stored))

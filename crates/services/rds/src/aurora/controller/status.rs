@@ -4,7 +4,8 @@ use quorate_control::Stored;
 
 use crate::aurora::controller::cluster::{Told, change};
 use crate::aurora::decide::lifecycle::{decide_cluster_status, decide_member_status};
-use crate::aurora::model::{Cluster, ClusterStatus, STORAGE_DETAIL};
+use crate::aurora::decide::quorum::unwritable_group;
+use crate::aurora::model::{Cluster, ClusterStatus, STORAGE_DETAIL, few_segments};
 use crate::controller::Plan;
 use crate::controller::World;
 use crate::model::{EventCategory, Status};
@@ -55,7 +56,31 @@ fn plan_next_status(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     Some(change(world, stored, &record, &told, &what))
 }
 
-/// What the writer's agent says of storage that takes no writes stands in the cluster's detail while it says so.
+/// Whether the cluster's volume can be opened: nodes with enough of its segments were heard of.
+pub(super) fn is_writable(world: &World, cluster: &Cluster) -> bool {
+    let volume = world.volumes.get(&cluster.resource_id);
+    volume.is_none_or(|volume| unwritable_group(&volume.record, &world.heard()).is_none())
+}
+
+/// Agents find in the record that the volume takes no writes.
+pub(super) fn plan_unwritable(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
+    let cluster = &stored.record;
+    let volume = world.volumes.get(&cluster.resource_id);
+    let unwritable = volume.and_then(|volume| unwritable_group(&volume.record, &world.alive()));
+    if unwritable == cluster.unwritable {
+        return None;
+    }
+    let what = unwritable.map_or_else(
+        || String::from("every protection group has a write quorum again"),
+        |group| format!("protection group {group} has no write quorum"),
+    );
+    let mut record = cluster.clone();
+    record.unwritable = unwritable;
+    Some(change(world, stored, &record, &[], &what))
+}
+
+/// That the volume takes no writes stands in the cluster's detail, while nodes are away or the writer's agent says so. It
+/// goes before the reason of a failover under way, which waits for the same segments.
 pub(super) fn plan_storage_detail(world: &World, stored: &Stored<Cluster>) -> Option<Plan> {
     let cluster = &stored.record;
     let report = cluster
@@ -63,13 +88,17 @@ pub(super) fn plan_storage_detail(world: &World, stored: &Stored<Cluster>) -> Op
         .and_then(|member| world.member_report(member.node.as_ref()?, &member.resource_id));
     let of_storage = |detail: &String| detail.starts_with(STORAGE_DETAIL);
     let told = report.and_then(|report| report.detail).filter(of_storage);
+    let seen = cluster.unwritable.map(few_segments);
+    let is_seen = seen.is_some();
+    let told = seen.or(told);
     let present = cluster.status_detail.as_ref();
-    if !present.is_none_or(of_storage) || present == told.as_ref() {
+    if !(is_seen || present.is_none_or(of_storage)) || present == told.as_ref() {
         return None;
     }
     let what = told.clone().unwrap_or_else(|| "storage is back".to_owned());
     let mut record = cluster.clone();
-    record.status_detail = told;
+    let failover = cluster.failover.as_ref();
+    record.status_detail = told.or(failover.map(|failover| failover.reason.clone()));
     Some(change(world, stored, &record, &[], &what))
 }
 

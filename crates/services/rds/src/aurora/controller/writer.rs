@@ -5,6 +5,7 @@ use quorate_control::Stored;
 
 use crate::aurora::controller::cluster::{Told, change};
 use crate::aurora::controller::member::{elsewhere, place};
+use crate::aurora::controller::status::is_writable;
 use crate::aurora::decide::writer::{WriterDecision, WriterFacts, decide_writer};
 use crate::aurora::model::{Cluster, ClusterFailover, ClusterOrder, ClusterStatus};
 use crate::aurora::records::set_state;
@@ -22,6 +23,7 @@ pub(super) fn plan_writer(world: &World, stored: &Stored<Cluster>) -> Option<Pla
         cluster,
         alive: &world.alive(),
         writer_gave_up: writer_gave_up(world, cluster),
+        writable: is_writable(world, cluster),
     });
     match decision {
         WriterDecision::Stay => None,

@@ -23,6 +23,8 @@ pub struct MemberFacts {
     pub created: bool,
     /// Whether the writer accepts connections, for readers.
     pub writer_serves: bool,
+    /// Whether the volume takes no writes: readers then go by it as it is.
+    pub unwritable: bool,
     /// The mount.
     pub mount: MountFacts,
     /// The engine.
@@ -140,18 +142,23 @@ fn mount_writer(facts: &MemberFacts) -> MemberStep {
 }
 
 fn mount_reader(facts: &MemberFacts) -> MemberStep {
-    if facts.created && facts.writer_serves {
+    if facts.created && may_read(facts) {
         MemberStep::MountReader
     } else {
         MemberStep::Wait("the writer does not serve yet")
     }
 }
 
+/// A reader begins beside a writer that serves. Where none can, as the volume takes no writes, it does not wait for one.
+fn may_read(facts: &MemberFacts) -> bool {
+    facts.writer_serves || facts.unwritable
+}
+
 fn engine(facts: &MemberFacts) -> MemberStep {
     match facts.engine {
         EngineFacts::Down if facts.writes && !facts.created => MemberStep::Initialize,
         EngineFacts::Down if facts.writes => MemberStep::StartWriter,
-        EngineFacts::Down if facts.writer_serves => MemberStep::StartReader,
+        EngineFacts::Down if may_read(facts) => MemberStep::StartReader,
         EngineFacts::Down => MemberStep::Wait("the writer does not serve yet"),
         EngineFacts::Writes | EngineFacts::Reads if facts.reboot => MemberStep::Restart,
         EngineFacts::Writes | EngineFacts::Reads => MemberStep::Supervise,
@@ -170,6 +177,7 @@ mod tests {
             epoch: Epoch(3),
             created: true,
             writer_serves: false,
+            unwritable: false,
             mount: MountFacts::None,
             engine: EngineFacts::Down,
             crashed: false,
@@ -275,6 +283,26 @@ mod tests {
             ..facts
         };
         assert_eq!(decide_member(&reads), MemberStep::Supervise);
+    }
+
+    #[test]
+    fn a_reader_of_a_volume_that_takes_no_writes_waits_for_nobody() {
+        let facts = MemberFacts {
+            writes: false,
+            unwritable: true,
+            ..writer()
+        };
+        assert_eq!(decide_member(&facts), MemberStep::MountReader);
+        let mounted = MemberFacts {
+            mount: mounted(None),
+            ..facts.clone()
+        };
+        assert_eq!(decide_member(&mounted), MemberStep::StartReader);
+        let empty = MemberFacts {
+            created: false,
+            ..facts
+        };
+        assert!(matches!(decide_member(&empty), MemberStep::Wait(_)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod fork;
 pub mod lifecycle;
 pub mod member;
+pub mod quorum;
 pub mod repair;
 pub mod segments;
 pub mod transfer;

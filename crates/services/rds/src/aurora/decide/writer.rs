@@ -3,7 +3,8 @@
 //! Invariants
 //! - What keeps two writers apart is the volume epoch, not this decision: each one here costs one epoch, and segments
 //!   refuse the older one. So a decision may be taken on a guess, and any member can take over without loss.
-//! - A cluster that should not run, or whose volume is being filled, gets no new writer.
+//! - A cluster that should not run, or whose volume is being filled, gets no new writer. Nor does one whose volume cannot be
+//!   opened: a reader that is made the writer stops to read, and would wait for segments that are away.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -23,6 +24,8 @@ pub struct WriterFacts<'a> {
     pub alive: &'a BTreeSet<NodeId>,
     /// Whether the writer's agent reports, of the present epoch, that mount or engine ended for good.
     pub writer_gave_up: bool,
+    /// Whether every protection group has a write quorum of segments on nodes that were heard of and are alive.
+    pub writable: bool,
 }
 
 /// What to do about the writer.
@@ -68,12 +71,15 @@ pub fn decide_writer(facts: &WriterFacts<'_>) -> WriterDecision {
     if cluster.desired != Desired::Running || cluster.restore.is_some() {
         return WriterDecision::Stay;
     }
-    let Some(writer) = cluster.writer_member() else {
-        return if cluster.order.is_some() {
-            WriterDecision::DropOrder
-        } else {
-            first_writer(facts)
-        };
+    let writer = cluster.writer_member();
+    if cluster.order.is_some() && (writer.is_none() || cluster.unwritable.is_some()) {
+        return WriterDecision::DropOrder;
+    }
+    if !facts.writable {
+        return WriterDecision::Stay;
+    }
+    let Some(writer) = writer else {
+        return first_writer(facts);
     };
     let Some(node) = &writer.node else {
         return WriterDecision::Stay;

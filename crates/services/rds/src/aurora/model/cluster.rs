@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use quorate_base::{Epoch, UnixMillis};
 use quorate_control::Record;
+use quorate_volume::protocol::GroupIndex;
 
 use crate::aurora::model::{
     ClusterMember, ClusterRestore, ClusterSettings, ClusterStatus, CustomEndpoint,
@@ -53,6 +54,10 @@ pub struct Cluster {
     pub writer: Option<String>,
     /// The epoch at which the writer's agent last reported that its engine accepts writes.
     pub serving: Option<Epoch>,
+    /// The first protection group that has fewer than a write quorum of segments on nodes that are alive, as the controller
+    /// sees it. No writer is chosen meanwhile, and readers go by views without one.
+    #[serde(default)]
+    pub unwritable: Option<GroupIndex>,
     /// The change of writer under way, from decision to the first report of the new writer.
     pub failover: Option<ClusterFailover>,
     /// Whether the volume holds an engine's files (`mkfs`, `initdb`, roles).
@@ -116,6 +121,12 @@ impl Cluster {
     #[must_use]
     pub fn is_serving(&self) -> bool {
         self.serving == Some(self.epoch)
+    }
+
+    /// Whether the writer accepts connections, and its node is not silent.
+    #[must_use]
+    pub fn writer_runs(&self) -> bool {
+        self.is_serving() && self.writer_member().is_some_and(|member| self.runs(member))
     }
 
     /// The members that do not write.

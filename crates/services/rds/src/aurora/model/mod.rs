@@ -22,7 +22,7 @@ pub use member::{ClusterMember, MemberDesired, MemberName, MemberOrder, PendingM
 pub use parameter_group::ClusterParameterGroup;
 pub use report::{
     AuroraEngineState, AuroraMemberReport, Progress, STORAGE_DETAIL, SegmentHealth, SegmentReport,
-    VolumeReport, WriterReport,
+    VolumeReport, WriterReport, few_segments,
 };
 pub use restore::{ClusterRestore, RestoreSource};
 pub use settings::{ClusterSettings, PendingClusterChanges};

@@ -8,6 +8,12 @@ use quorate_volume::protocol::{GroupIndex, Lsn, MembershipEpoch, VolumeEpoch};
 /// How a report's detail begins when the volume takes no writes.
 pub const STORAGE_DETAIL: &str = "storage: ";
 
+/// The detail of a volume with such a group.
+#[must_use]
+pub fn few_segments(group: GroupIndex) -> String {
+    format!("{STORAGE_DETAIL}fewer than four segments of protection group {group} answer")
+}
+
 /// One member as its agent sees it. Key among the node's observations: `aurora/RESOURCE-ID` of the member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuroraMemberReport {

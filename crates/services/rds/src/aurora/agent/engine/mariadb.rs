@@ -20,7 +20,7 @@ use quorate_engines::mariadb::{
 
 use quorate_region::EngineIssuer;
 
-use super::{Following, Launch, Stop, limits, missing};
+use super::{Following, Launch, Part, Stop, limits, missing};
 use crate::agent::driver::StepError;
 use crate::aurora::agent::look::Look;
 use crate::aurora::agent::member::Member;
@@ -58,12 +58,12 @@ impl Member {
             listen: launch.listen,
             server_id: server_id(&self.resource_id),
             parameters: launch.parameters.settings,
-            role: match launch.source {
+            role: match launch.part {
                 // A page that the volume has whole is never seen in halves.
-                None => MariadbRole::Writer {
+                Part::Writes => MariadbRole::Writer {
                     doublewrite: self.layout(look)?.page_bytes != Program::Mariadb.page_bytes(),
                 },
-                Some(_) => MariadbRole::Reader,
+                Part::Reads(_) => MariadbRole::Reader,
             },
         };
         let (host, paths) = (self.mariadb(look)?, self.mariadb_paths()?);

@@ -7,5 +7,5 @@ mod mariadb;
 mod postgres;
 mod server;
 
-pub(super) use server::{Engine, Server, Stop};
+pub(super) use server::{Engine, Part, Server, Stop};
 use server::{Following, Launch, limits, missing};

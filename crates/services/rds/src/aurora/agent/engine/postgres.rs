@@ -14,7 +14,7 @@ use quorate_engines::postgres::{
 };
 
 use super::functions::AURORA_FUNCTIONS;
-use super::{Following, Launch, Stop, limits, missing};
+use super::{Following, Launch, Part, Stop, limits, missing};
 use crate::agent::driver::StepError;
 use crate::agent::settings::application_name;
 use crate::aurora::agent::look::Look;
@@ -56,12 +56,16 @@ impl Member {
         launch: Launch,
     ) -> Result<Arc<RunningPostgres>, StepError> {
         let mut wanted = launch.parameters;
-        if launch.source.is_some() {
+        if launch.part != Part::Writes {
             let floors = self.postgres_tools(look)?.controldata().await?.floors;
             raise_to(&mut wanted.settings, &floors);
         }
-        let upstream = launch.source.map(|writer| self.upstream(writer));
-        let config = self.configuration(look, wanted, launch.listen, upstream);
+        let upstream = match launch.part {
+            Part::Writes | Part::Reads(None) => None,
+            Part::Reads(Some(writer)) => Some(self.upstream(writer)),
+        };
+        let mut config = self.configuration(look, wanted, launch.listen, upstream);
+        config.waits_for_upstream = launch.part == Part::Reads(None);
         let host = self.postgres(look)?;
         let server = PostgresServer::new(host, self.paths.clone(), limits(look));
         Ok(Arc::new(server.launch(config, None).await?))
@@ -143,6 +147,7 @@ impl Member {
             upstream,
             synchronous_standby: None,
             full_page_writes: false,
+            waits_for_upstream: false,
         }
     }
 

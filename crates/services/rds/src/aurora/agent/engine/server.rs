@@ -44,8 +44,16 @@ pub(in crate::aurora::agent) enum Stop {
 pub(super) struct Launch {
     pub(super) listen: SocketAddr,
     pub(super) parameters: MemberParameters,
-    /// The writer, for one that follows it.
-    pub(super) source: Option<SocketAddr>,
+    pub(super) part: Part,
+}
+
+/// What an engine is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::aurora::agent) enum Part {
+    /// It takes writes.
+    Writes,
+    /// It reads, and follows the writer where one is known.
+    Reads(Option<SocketAddr>),
 }
 
 /// How an engine that reads stands.
@@ -138,19 +146,19 @@ impl Member {
         }
     }
 
-    /// Starts a server over the mount: one that follows `source`, or one that writes. It may still recover.
+    /// Starts a server over the mount. It may still recover.
     pub(in crate::aurora::agent) async fn launch(
         &self,
         look: &Look,
         listen: SocketAddr,
-        source: Option<SocketAddr>,
+        part: Part,
     ) -> Result<Engine, StepError> {
         let parameters = look.parameters()?;
         let digest = parameters.digest.clone();
         let launch = Launch {
             listen,
             parameters,
-            source,
+            part,
         };
         let server = match program(look) {
             Program::Postgres => Server::Postgres(self.launch_postgres(look, launch).await?),
@@ -158,7 +166,7 @@ impl Member {
         };
         Ok(Engine {
             server,
-            leads: source.is_none(),
+            leads: part == Part::Writes,
             digest,
         })
     }

@@ -101,6 +101,7 @@ pub(crate) fn intent(
         writer: None,
         serving: None,
         failover: None,
+        unwritable: None,
         created: false,
         restore: None,
         credentials_applied: None,

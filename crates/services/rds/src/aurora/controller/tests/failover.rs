@@ -1,5 +1,7 @@
 //! Changes of writer, from the cause to the endpoints.
 
+use std::collections::BTreeMap;
+
 use quorate_base::Epoch;
 
 use super::region::{REPLACE_AFTER_MS, Region, node};
@@ -94,10 +96,12 @@ async fn a_new_writer_that_dies_too_is_replaced_at_yet_another_epoch() {
     let mut region = Region::running(3).await;
     region.lose("a-1", 0);
     region.decide().await;
+    // Without either of the two, three segments are left, and nobody could open the volume.
+    region.away.clear();
     region.lose("b-1", 0);
     region.settle().await;
     let cluster = region.cluster().await.record;
-    assert_eq!(cluster.writer.as_deref(), Some("m3"));
+    assert_eq!(cluster.writer.as_deref(), Some("m1"));
     assert_eq!(cluster.serving, Some(Epoch(3)));
 }
 
@@ -152,6 +156,84 @@ async fn attempts_to_mount_again_have_a_pause_between_them() {
         .await;
     region.decide().await;
     assert_eq!(region.cluster().await.record.epoch, Epoch(3));
+}
+
+#[tokio::test]
+async fn with_three_segments_readers_serve_and_nobody_is_promoted_before_the_fourth() {
+    let mut region = Region::running(3).await;
+    region.lose("a-1", 0);
+    region.lose("c-1", 0);
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.writer.as_deref(), Some("m1"));
+    assert_eq!((cluster.epoch, cluster.failover), (Epoch(1), None));
+    let few = "storage: fewer than four segments of protection group 0 answer";
+    assert_eq!(cluster.status_detail.as_deref(), Some(few));
+    let targets = |region: &Region, id: &str| region.endpoint(id).unwrap().targets;
+    assert!(targets(&region, "rds-cluster:c").is_empty());
+    assert_eq!(targets(&region, "rds-cluster-ro:c"), [address(2)]);
+    assert_eq!(targets(&region, "rds:m2"), [address(2)]);
+
+    // Its node was away, too: it reads again without anybody to follow.
+    region.lose("b-1", 0);
+    region.decide().await;
+    assert_eq!(targets(&region, "rds-cluster-ro:c"), []);
+    region.away.remove(&node("b-1"));
+    region.settle().await;
+    assert_eq!(targets(&region, "rds-cluster-ro:c"), [address(2)]);
+    assert_eq!(region.cluster().await.record.epoch, Epoch(1));
+
+    region.away.remove(&node("c-1"));
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.writer.as_deref(), Some("m2"));
+    assert_eq!(cluster.serving, Some(Epoch(2)));
+    assert_eq!((cluster.unwritable, cluster.status_detail), (None, None));
+    assert_eq!(targets(&region, "rds-cluster:c"), [address(2)]);
+    assert_eq!(targets(&region, "rds-cluster-ro:c"), [address(3)]);
+}
+
+#[tokio::test]
+async fn a_leader_that_has_not_heard_of_four_segments_promotes_nobody() {
+    let mut region = Region::running(2).await;
+    region.gave_up.insert("m1".into(), Epoch(1));
+    region.silent = ["a-2", "c-1"].map(|name| (node(name), None)).into();
+    assert!(region.decide().await.is_empty());
+    region.silent.remove(&node("a-2"));
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.writer.as_deref(), Some("m2"));
+    assert_eq!(cluster.serving, Some(Epoch(2)));
+}
+
+#[tokio::test]
+async fn nodes_that_fell_silent_with_the_writers_do_not_count_for_its_successor() {
+    let mut region = Region::running(2).await;
+    region.lose("a-1", 0);
+    region.silent = BTreeMap::from([(node("c-1"), Some(1_700))]);
+    region.decide().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.epoch, Epoch(1));
+    assert_eq!(cluster.unwritable, None, "it is not missed yet");
+    region.silent = BTreeMap::from([(node("c-1"), Some(600))]);
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.writer.as_deref(), Some("m2"));
+}
+
+#[tokio::test]
+async fn a_failover_that_lost_its_fourth_segment_tells_what_it_waits_for() {
+    let mut region = Region::running(2).await;
+    region.lose("a-1", 0);
+    region.decide().await;
+    let reason = region.cluster().await.record.status_detail;
+    region.lose("c-1", 0);
+    region.decide().await;
+    let detail = region.cluster().await.record.status_detail.unwrap();
+    assert!(detail.starts_with("storage: "), "{detail}");
+    region.away.remove(&node("c-1"));
+    region.decide().await;
+    assert_eq!(region.cluster().await.record.status_detail, reason);
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ use crate::events::ResourceOwner;
 use crate::model::{Desired, EngineVersion, Event, Host, MemberState, Status};
 
 pub(super) const REPLACE_AFTER_MS: u64 = 60_000;
+/// How long a node is silent whose session has just ended.
+const SESSION_MS: u64 = 2_000;
 const NODES: [&str; 4] = [
     "us-east-1a-1",
     "us-east-1a-2",
@@ -33,6 +35,8 @@ pub(super) struct Region {
     pub(super) catalog: Catalog,
     /// Nodes without a session, and since when.
     pub(super) away: BTreeMap<NodeId, UnixMillis>,
+    /// How long these nodes have been silent with a session that lasts; none where the leader has not heard of them.
+    pub(super) silent: BTreeMap<NodeId, Option<u64>>,
     /// Members whose engine ended for good at an epoch.
     pub(super) gave_up: BTreeMap<String, Epoch>,
     /// What every member's agent says is wrong.
@@ -82,6 +86,7 @@ impl Region {
         Region {
             catalog,
             away: BTreeMap::new(),
+            silent: BTreeMap::new(),
             gave_up: BTreeMap::new(),
             detail: None,
             filling: BTreeSet::new(),
@@ -150,8 +155,8 @@ impl Region {
             }
             Session {
                 alive: !self.away.contains_key(&node),
+                silent_ms: self.silent_ms(&node),
                 node,
-                silent_ms: None,
                 observed,
             }
         };
@@ -160,6 +165,13 @@ impl Region {
             term: 1,
             sessions: NODES.iter().map(session).collect(),
         }
+    }
+
+    fn silent_ms(&self, node: &NodeId) -> Option<u64> {
+        if self.away.contains_key(node) {
+            return Some(SESSION_MS);
+        }
+        self.silent.get(node).copied().unwrap_or(Some(0))
     }
 
     fn report(&self, cluster: &Cluster, id: &str) -> AuroraMemberReport {
@@ -342,7 +354,7 @@ impl Region {
         let address = fixture::address(id[1..].parse().unwrap());
         if cluster.is_writer(id) {
             records::writer_serves(cluster, &at, address)
-        } else if cluster.is_serving() {
+        } else if cluster.is_serving() || cluster.unwritable.is_some() {
             records::reader_runs(cluster, &at, address)
         } else {
             None

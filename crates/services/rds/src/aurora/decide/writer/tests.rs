@@ -1,6 +1,7 @@
 //! Who becomes the writer, case by case.
 
 use quorate_base::Epoch;
+use quorate_volume::protocol::GroupIndex;
 
 use super::*;
 use crate::aurora::fixture;
@@ -13,6 +14,18 @@ fn decide(cluster: &Cluster, alive: &str, writer_gave_up: bool) -> WriterDecisio
         cluster,
         alive: &alive,
         writer_gave_up,
+        writable: true,
+    })
+}
+
+/// The same, where too few segments are on nodes that are alive.
+fn decide_unwritable(cluster: &Cluster, alive: &str, writer_gave_up: bool) -> WriterDecision {
+    let alive = alive.chars().map(fixture::node).collect();
+    decide_writer(&WriterFacts {
+        cluster,
+        alive: &alive,
+        writer_gave_up,
+        writable: false,
     })
 }
 
@@ -127,4 +140,43 @@ fn a_cluster_that_should_not_run_gets_no_new_writer() {
         cluster.desired = desired;
         assert_eq!(decide(&cluster, "bc", true), WriterDecision::Stay);
     }
+}
+
+#[test]
+fn nobody_becomes_the_writer_of_a_volume_that_cannot_be_opened() {
+    let lost = fixture::cluster(2);
+    let alone = fixture::cluster(1);
+    let mut without = fixture::cluster(2);
+    without.writer = None;
+    let mut deleted = fixture::cluster(2);
+    deleted.members.get_mut("m1").unwrap().desired = MemberDesired::Deleted;
+    let cases = [
+        ("a writer that is silent", &lost, "b", false),
+        ("the same without a reader", &alone, "b", false),
+        ("a writer whose engine ended", &lost, "ab", true),
+        ("the same without a reader", &alone, "ab", true),
+        ("no writer", &without, "ab", false),
+        ("a writer that is deleted", &deleted, "ab", false),
+    ];
+    for (what, cluster, alive, gave_up) in cases {
+        let decision = decide_unwritable(cluster, alive, gave_up);
+        assert_eq!(decision, WriterDecision::Stay, "{what}");
+        let decision = decide(cluster, alive, gave_up);
+        assert_ne!(decision, WriterDecision::Stay, "{what}, with four segments");
+    }
+}
+
+#[test]
+fn a_failover_that_was_ordered_is_dropped_where_the_volume_cannot_be_opened() {
+    let mut cluster = fixture::cluster(2);
+    cluster.order = order(Some("m2"));
+    let decision = decide_unwritable(&cluster, "ab", false);
+    assert_eq!(
+        decision,
+        WriterDecision::Stay,
+        "it may be a matter of a moment"
+    );
+    cluster.unwritable = Some(GroupIndex(0));
+    let decision = decide_unwritable(&cluster, "ab", false);
+    assert_eq!(decision, WriterDecision::DropOrder);
 }
