@@ -10,7 +10,7 @@ from harness.mysql import MysqlClusters
 from harness.rounds import ROUND_S, Mariadb, Rounds, rounds, seed, wait_healthy
 
 NAME = "rows"
-ROUNDS = rounds(short=1)
+ROUNDS = rounds(short=2)
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this machine has no /dev/fuse")
 

@@ -26,9 +26,9 @@ use crate::processes::runs;
 const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Time between two looks at the node.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// What a view waits for that has to have all that was acknowledged, and how long it does before it begins again.
-const ACKNOWLEDGED: &str = "segments do not know all that was acknowledged to be complete";
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(20);
+/// What a view waits for that begins without a writer, and how long it does before it begins again.
+const SURVEYED: &str = "three segments of each protection group are asked what they have";
+const SURVEYED_WITHIN: Duration = Duration::from_secs(20);
 /// How long the end of a killed node may take to reach standard input.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
@@ -144,12 +144,12 @@ async fn open(
             view,
             overlay,
             cache_bytes,
-            acknowledged,
+            alone,
         } => {
             let (own, id) = (spec.node.clone(), *view);
-            let view = if *acknowledged {
-                tell(&MountNews::Opening(ACKNOWLEDGED.to_owned()));
-                View::open_acknowledged(caller, layout, own, id, ACKNOWLEDGED_WITHIN).await?
+            let view = if *alone {
+                tell(&MountNews::Opening(SURVEYED.to_owned()));
+                View::open_surviving(caller, layout, own, id, SURVEYED_WITHIN).await?
             } else {
                 View::open(caller, layout, own, id).await?
             };

@@ -14,6 +14,8 @@ use crate::protocol::{
 pub(crate) const APPEND: &str = "volume/append";
 /// Promises an epoch: `SealOf` to `Sealed`.
 pub(crate) const SEAL: &str = "volume/seal";
+/// Tells what a segment has: `SurveyOf` to `Sealed`.
+pub(crate) const SURVEY: &str = "volume/survey";
 /// Takes a history over: `AdoptBy` to the SCL.
 pub(crate) const ADOPT: &str = "volume/adopt";
 /// Reads pages: `ReadFrom` to `PagesRead`.
@@ -52,6 +54,13 @@ pub(crate) type Reached = Result<Lsn, SegmentError>;
 pub(crate) struct SealOf {
     pub(crate) segment: SegmentId,
     pub(crate) speaker: Speaker,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SurveyOf {
+    pub(crate) segment: SegmentId,
+    /// The membership that whoever asks goes by.
+    pub(crate) membership: MembershipEpoch,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -13,9 +13,9 @@ use crate::layout::{Layout, Place};
 use crate::protocol::{GroupIndex, Lsn, READ_QUORUM, SegmentId};
 
 /// Longest wait for one segment's answer.
-const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long is waited for further answers once each group has given one.
-const MORE_ANSWERS: Duration = Duration::from_millis(50);
+pub(crate) const MORE_ANSWERS: Duration = Duration::from_millis(50);
 
 /// Asks a volume's segments how far they are, and holds what is read.
 pub(crate) struct Finder {

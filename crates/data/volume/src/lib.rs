@@ -18,6 +18,7 @@ pub mod protocol;
 mod reading;
 pub mod redo;
 pub mod store;
+mod survey;
 mod view;
 mod writer;
 

@@ -119,6 +119,38 @@ impl View {
         }
     }
 
+    /// Opens a view that has all that was acknowledged, where nobody writes and nobody may be able to: three segments of each
+    /// group are enough. It may have what a later recovery cuts off; whoever reads it has to begin again when a writer is
+    /// there.
+    ///
+    /// # Errors
+    /// When three segments of each group do not answer within `within`.
+    pub async fn open_surviving(
+        caller: Arc<Caller>,
+        layout: Layout,
+        own: NodeId,
+        id: u64,
+        within: Duration,
+    ) -> Result<View, PagesError> {
+        let finder = Finder {
+            caller,
+            layout,
+            view: id,
+        };
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(found) = finder.survey().await {
+                finder.hold(Some(found.vdl), &BTreeSet::new()).await;
+                return Ok(View::start(finder, own, found.vdl, found.tails));
+            }
+            if Instant::now() > deadline {
+                let why = "some protection group has no three segments that answer";
+                return Err(PagesError::Unavailable(String::from(why)));
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+
     fn start(finder: Finder, own: NodeId, at: Lsn, tails: BTreeMap<GroupIndex, Lsn>) -> View {
         let reading = Reading::new(finder.caller.clone(), finder.layout.clone(), own);
         let finder = Arc::new(finder);

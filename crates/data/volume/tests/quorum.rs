@@ -263,6 +263,38 @@ async fn a_view_stays_at_its_point_while_the_writer_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_found_where_nobody_writes_and_nobody_was_told() {
+    let mut region = Region::start().await;
+    let volume = region.open(1).await.unwrap();
+    let told = blocking(move || {
+        for page in 0..50 {
+            put(&volume, page, b"acknowledged");
+        }
+        volume.status().vdl
+    })
+    .await;
+    for zone in ['a', 'b', 'c'] {
+        region.kill(zone);
+    }
+    // Two answer for each of these zones: four, and with one zone alone two, which are too few.
+    region.revive('b').await;
+    let few = region.surviving(6).await.err().unwrap();
+    assert!(few.to_string().contains("three segments"), "{few}");
+    region.revive('c').await;
+    let view = region.surviving(7).await.unwrap();
+    assert!(view.at() >= told);
+    blocking(move || {
+        for page in 0..50 {
+            assert!(starts_with(&view, page, b"acknowledged"));
+        }
+    })
+    .await;
+    // It promised nothing: whoever comes next may write.
+    let next = region.open(2).await.unwrap();
+    blocking(move || put(&next, 1, b"more")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_view_that_reads_ahead_stays_at_its_point() {
     let region = Region::start().await;
     let volume = region.open(1).await.unwrap();

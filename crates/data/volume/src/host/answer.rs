@@ -8,6 +8,7 @@ use quorate_base::UnixMillis;
 
 use crate::calls::{
     AdoptBy, AppendTo, PagesRead, READ, Reached, ReadFrom, SealAnswer, SealOf, SegmentError,
+    SurveyOf,
 };
 use crate::host::cell::{Cell, disk};
 use crate::host::fill::CALL_TIMEOUT;
@@ -72,6 +73,22 @@ impl SegmentHost {
                 Err(e) => Err(e),
             })
         }
+    }
+
+    /// Tells what a segment has, once that is on disk.
+    pub(super) async fn survey(self: Arc<Self>, of: SurveyOf) -> Result<SealAnswer, String> {
+        let told = self.cell(&of.segment).and_then(|cell| {
+            let mut state = cell.lock();
+            let told = state.undamaged()?.survey(of.membership)?;
+            Ok((told, state.handed))
+        });
+        Ok(match told {
+            Ok((told, handed)) => {
+                self.store.synced(handed).await.map_err(|e| e.to_string())?;
+                Ok(told)
+            }
+            Err(e) => Err(e),
+        })
     }
 
     pub(super) fn adopt(

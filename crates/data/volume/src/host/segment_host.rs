@@ -13,8 +13,8 @@ use quorate_region::transport::{Caller, Requester, Router};
 
 use crate::calls::{
     ADOPT, APPEND, AdoptBy, AppendTo, COPY, CopyFrom, HOLD, HoldAt, LIST, ListFrom, PULL, PullFrom,
-    READ, ReadFrom, SEAL, STATUS, SealOf, SegmentError, SegmentStatus, TAIL, TIMES, TailAt,
-    TimesAbove,
+    READ, ReadFrom, SEAL, STATUS, SURVEY, SealOf, SegmentError, SegmentStatus, SurveyOf, TAIL,
+    TIMES, TailAt, TimesAbove,
 };
 use crate::host::cell::{Cell, disk};
 use crate::host::holds::Holds;
@@ -80,6 +80,10 @@ impl SegmentHost {
         });
         let host = self.clone();
         router.on(SEAL, move |_: Requester, of: SealOf| host.clone().seal(of));
+        let host = self.clone();
+        router.on(SURVEY, move |_: Requester, of: SurveyOf| {
+            host.clone().survey(of)
+        });
         let host = self.clone();
         router.on(ADOPT, move |_: Requester, by: AdoptBy| {
             host.clone().adopt(by)

@@ -134,18 +134,32 @@ impl Segment {
     pub fn seal(&mut self, speaker: Speaker) -> Result<(Sealed, Stored), Refusal> {
         self.listen(speaker)?;
         let stored = self.agree(speaker);
+        Ok((self.has(), stored))
+    }
+
+    /// Tells what is here, as `seal` does, and promises nothing.
+    ///
+    /// # Errors
+    /// When whoever asks goes by an older membership.
+    pub fn survey(&self, membership: MembershipEpoch) -> Result<Sealed, Refusal> {
+        if membership < self.state.membership {
+            return Err(Refusal::Membership(self.state.membership));
+        }
+        Ok(self.has())
+    }
+
+    fn has(&self) -> Sealed {
         let complete = self.state.complete;
         let above = (
             std::ops::Bound::Excluded(complete.vdl),
             std::ops::Bound::Unbounded,
         );
-        let sealed = Sealed {
+        Sealed {
             scl: self.scl,
             history: self.state.history.clone(),
             complete,
             headers: self.held.range(above).map(|(_, header)| *header).collect(),
-        };
-        Ok((sealed, stored))
+        }
     }
 
     /// Takes a writer's history over.

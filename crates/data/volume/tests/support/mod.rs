@@ -314,6 +314,12 @@ impl Region {
         RedoSource::new(caller, layout, self.id('b'), id)
     }
 
+    /// A view of what segments have, whoever told them that it is complete.
+    pub(crate) async fn surviving(&self, id: u64) -> Result<View, PagesError> {
+        let (caller, layout) = (self.caller.clone(), self.layout.clone());
+        View::open_surviving(caller, layout, self.id('b'), id, Duration::from_secs(2)).await
+    }
+
     pub(crate) async fn view(&self, id: u64) -> Result<View, PagesError> {
         View::open(self.caller.clone(), self.layout.clone(), self.id('b'), id).await
     }

@@ -52,8 +52,8 @@ pub enum MountMode {
         overlay: PathBuf,
         /// Bytes of pages that are kept in memory after they were read ahead.
         cache_bytes: usize,
-        /// Whether it has to have all that was acknowledged: there is no writer whose log has what follows.
-        acknowledged: bool,
+        /// Whether there is no writer whose log has what follows, and the view has to have all that was acknowledged.
+        alone: bool,
     },
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Member {
     pub(super) bootstrapped: bool,
     /// Whether a reader has what was acknowledged when it was mounted, by its view or by the writer's log.
     pub(super) is_current: bool,
+    /// Whether its view was found without a writer: it may have what the next writer cuts off.
+    pub(super) is_alone: bool,
     /// Since when a reader does not stream though it could.
     pub(super) silent_since: Option<Instant>,
     /// What a writer saw of its volume's log.
@@ -72,6 +74,7 @@ impl Member {
             gave_up,
             bootstrapped: false,
             is_current: false,
+            is_alone: false,
             silent_since: None,
             rest_until: None,
             storage: StorageWatch::default(),

@@ -1,7 +1,8 @@
 //! An engine that reads: over a view of the volume, with the writer's log from there on.
 //!
 //! A new writer goes on in the same log. So a reader follows it without being made anew; only one that cannot get the log
-//! that it needs is. While the volume takes no writes it goes by its view alone, whether there is a writer or not.
+//! that it needs is, or one that began without a writer. While the volume takes no writes it goes by its view alone,
+//! whether there is a writer or not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,12 @@ impl Member {
             detail: following.trouble,
         });
         let writer = writer_address(look);
+        if self.is_alone && writer.is_some() {
+            tracing::info!(member = %look.name(), "there is a writer again: the reader begins again over its volume");
+            look.change(&self.host, records::member_builds).await?;
+            self.end_all(Stop::AtOnce).await;
+            return Ok(Progress::Done);
+        }
         if let Some(writer) = writer
             && self.keep_source(&server, writer).await?
         {

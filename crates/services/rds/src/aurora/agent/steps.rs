@@ -139,17 +139,18 @@ impl Member {
     /// Segments that were restarted know of an old moment to be complete. Beside a writer that runs its log leads on from
     /// there, and nobody is led here before it does.
     async fn mount_reader(&mut self, look: &Look) -> Result<(), StepError> {
-        let acknowledged = !look.cluster().writer_runs();
+        let alone = !look.cluster().writer_runs();
         let mode = MountMode::Reader {
             view: rand::rng().random(),
             overlay: self.overlay(),
             cache_bytes: self.host.config.cache_bytes,
-            acknowledged,
+            alone,
         };
         look.change(&self.host, records::member_builds).await?;
         prepare_folder(&self.host.base, &self.paths)?;
         self.start_mount(look, mode, None).await?;
-        self.is_current = acknowledged;
+        self.is_alone = alone;
+        self.is_current = alone;
         Ok(())
     }
 
