@@ -216,10 +216,12 @@ def test_an_injected_crash_is_followed_by_the_reader_and_loses_nothing(region, c
     writer = clusters.writer(NAME)
     (other,) = clusters.readers(NAME)
     (engine,) = faults.engines(region, clusters.zone(writer))
+    (mount,) = mounts(region, clusters.zone(writer))
     with Ledger(shelf) as ledger:
         with pytest.raises(psycopg.OperationalError):
             shelf.ask("select aurora_inject_crash(%s)", fault)
-        until(lambda: not processes.runs(engine), 10, "the engine is dead")
+        until(lambda: not processes.runs(engine), 20, "the engine is dead")
+        until(lambda: not processes.runs(mount), 20, "so is the mount")
         clusters.wait_writer(NAME, other)
         ledger.wait_for_more(20)
         ledger.check()
@@ -227,6 +229,13 @@ def test_an_injected_crash_is_followed_by_the_reader_and_loses_nothing(region, c
     assert clusters.readers(NAME) == [writer]
     volume, _ = show(region)
     assert volume["writer"] == other
+
+
+def mounts(region, zone):
+    """Pids of the processes that serve volumes' files to a zone's engines."""
+    (node,) = (row["pid"] for row in region.zones() if row["zone"] == zone)
+    served = lambda pid: processes.parent(pid) == node and "volume-mount" in processes.command(pid)  # noqa: E731
+    return [pid for pid in processes.pids() if served(pid)]
 
 
 def test_a_reader_can_be_crashed_too(region, clusters, shelf):

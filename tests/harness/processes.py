@@ -35,6 +35,12 @@ def runs(pid):
     return state(pid) not in (None, "Z")
 
 
+def parent(pid):
+    """The pid of the parent, or none when the process is gone."""
+    stat = _read(pid, "stat").decode(errors="replace")
+    return int(stat.rpartition(")")[2].split()[1]) if stat else None
+
+
 def command(pid):
     return _read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
 

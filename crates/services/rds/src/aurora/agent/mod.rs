@@ -3,6 +3,7 @@
 //! Decides nothing about who writes: the record says so, and the volume's segments refuse whoever is not meant.
 
 mod backup;
+mod crash;
 mod driver;
 mod engine;
 mod host;

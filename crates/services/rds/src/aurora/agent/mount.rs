@@ -90,6 +90,13 @@ impl MountProcess {
         self.orders.clone()
     }
 
+    /// Kills the process, as a crash would. The mount stays, and gives errors to whoever uses it, until it is taken away.
+    pub(super) fn crash(&mut self) {
+        if let Err(e) = self.child.start_kill() {
+            tracing::warn!(error = %e, "a mount process cannot be killed");
+        }
+    }
+
     /// Takes the mount away. No engine may run on it any more.
     pub(super) async fn end(mut self) {
         // Its standard input closes when the last sender of orders goes; the signal does not wait for those.

@@ -39,6 +39,9 @@ impl Member {
             lag_ms: following.lag_ms,
             detail: following.trouble,
         });
+        if self.crash_on_order().await {
+            return Ok(Progress::Done);
+        }
         let writer = writer_address(look);
         if self.is_alone && writer.is_some() {
             tracing::info!(member = %look.name(), "there is a writer again: the reader begins again over its volume");

@@ -64,7 +64,7 @@ impl Member {
             lag_ms: None,
             detail,
         });
-        if self.keep_password(look, &server).await? {
+        if self.crash_on_order().await || self.keep_password(look, &server).await? {
             return Ok(Progress::Done);
         }
         self.keep_parameters(look, &server).await

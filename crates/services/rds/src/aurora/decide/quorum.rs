@@ -58,6 +58,7 @@ mod tests {
             pages_per_group: 1,
             groups: groups.into_iter().map(group).collect(),
             wanted_groups: 1,
+            origin: None,
         }
     }
 

@@ -4,10 +4,10 @@
 
 /// What every database of a cluster is given. Can be run again at any time.
 ///
-/// `aurora_inject_crash` kills the postmaster and all its processes at once, its own last: nobody says goodbye to clients,
-/// and nothing is written any more. The program that does it runs as the engine's account, which reaches engines of this
-/// node and nothing of Quorate's: the storage process that AWS calls the dispatcher cannot be told apart from here, so all
-/// three words do the same. Neither word nor number of the command comes from the caller.
+/// `aurora_inject_crash('instance')` kills the postmaster and all its processes at once, its own last: nobody says goodbye
+/// to clients, and nothing is written any more. The program that does it runs as the engine's account, which reaches engines
+/// of this node and nothing of Quorate's. So what AWS calls the dispatcher, here the mount, is killed by the node's agent, for
+/// which a file is left (`agent/crash`). Neither word nor number of the command comes from the caller.
 pub(super) const AURORA_FUNCTIONS: &str = r"
     CREATE OR REPLACE FUNCTION pg_catalog.aurora_version() RETURNS text
         LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $body$
@@ -28,6 +28,13 @@ pub(super) const AURORA_FUNCTIONS: &str = r"
         SELECT string_agg(a.pid::text, ' ') INTO others
           FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid();
         RAISE LOG 'a crash is injected: %', fault;
+        IF lower(fault) <> 'instance' THEN
+            EXECUTE format('COPY (SELECT %L) TO %L', lower(fault),
+                           current_setting('data_directory') || '/quorate.crash');
+            -- Until the connection breaks.
+            PERFORM pg_sleep(60);
+            RAISE EXCEPTION 'no crash came';
+        END IF;
         EXECUTE format('COPY (SELECT 1) TO PROGRAM %L',
                        format('kill -9 %s %s %s', postmaster, others, pg_backend_pid()));
     END
