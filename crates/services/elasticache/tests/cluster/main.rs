@@ -142,8 +142,7 @@ async fn three_shards_form_and_elect() {
             }
         })
         .await;
-    let gone = |cache: &Cache| cache.topology.shards.values().all(|s| s.members.is_empty());
-    region.until("all members are gone", gone).await;
+    region.until_gone().await;
     region.stop().await;
 }
 

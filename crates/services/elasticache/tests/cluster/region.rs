@@ -132,8 +132,29 @@ impl Region {
     }
 
     pub(crate) fn cache(&self) -> Cache {
+        self.find().expect("the cache is there")
+    }
+
+    /// The cache; none once its controller has removed it.
+    fn find(&self) -> Option<Cache> {
         let read = self.catalog.view().read::<Cache>(NAME).unwrap();
-        read.unwrap().record
+        read.map(|stored| stored.record)
+    }
+
+    /// Waits until no member is left, or not even the record.
+    pub(crate) async fn until_gone(&self) {
+        let since = Instant::now();
+        let is_left = |cache: Cache| {
+            cache
+                .topology
+                .shards
+                .values()
+                .any(|s| !s.members.is_empty())
+        };
+        while self.find().is_some_and(is_left) {
+            assert!(since.elapsed() < DEADLINE, "members are left");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub(crate) fn shard(&self, number: ShardNumber) -> Shard {
