@@ -209,12 +209,46 @@ impl Member {
         self.tell_state(look, AuroraEngineState::Starting, None);
         let listen = listen_address(&self.host.base, look.member().address)?;
         let engine = self.launch(look, listen, part).await?;
-        if let Err(e) = engine.server.wait_ready(START_TIMEOUT).await {
+        let is_beside_writer = matches!(part, Part::Reads(Some(_)));
+        let ready = tokio::select! {
+            ready = engine.server.wait_ready(START_TIMEOUT) => ready,
+            () = self.writer_is_gone(look), if is_beside_writer => {
+                tracing::info!(member = %look.name(), "nobody to follow: the reader begins again without a writer");
+                self.engine = Some(engine);
+                self.end_all(Stop::AtOnce).await;
+                return Ok(());
+            }
+        };
+        if let Err(e) = ready {
             engine.server.kill().await;
             return Err(e.into());
         }
         self.adopt(engine);
         Ok(())
+    }
+
+    /// Waits until the volume takes no writes and its writer does not run: what a reader was to follow from an old moment
+    /// does not come.
+    async fn writer_is_gone(&self, look: &Look) {
+        let view = self.host.base.catalog.view();
+        let mut bell = view.subscribe();
+        let is_gone = |cluster: &Cluster| cluster.unwritable.is_some() && !cluster.writer_runs();
+        loop {
+            bell.mark_unchanged();
+            match view.list::<Cluster>() {
+                Ok(clusters) => {
+                    let id = &look.cluster().resource_id;
+                    let mut own = clusters.iter().filter(|c| c.record.resource_id == *id);
+                    if own.any(|cluster| is_gone(&cluster.record)) {
+                        return;
+                    }
+                }
+                Err(e) => tracing::warn!(error = %e, "a reader's cluster cannot be read"),
+            }
+            if bell.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     async fn restart(&mut self, look: &Look) -> Result<(), StepError> {

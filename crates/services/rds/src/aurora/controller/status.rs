@@ -3,6 +3,7 @@
 use quorate_control::Stored;
 
 use crate::aurora::controller::cluster::{Told, change};
+use crate::aurora::controller::writer::writer_gave_up;
 use crate::aurora::decide::lifecycle::{decide_cluster_status, decide_member_status};
 use crate::aurora::decide::quorum::unwritable_group;
 use crate::aurora::model::{Cluster, ClusterStatus, STORAGE_DETAIL, few_segments};
@@ -67,7 +68,9 @@ pub(super) fn plan_unwritable(world: &World, stored: &Stored<Cluster>) -> Option
     let cluster = &stored.record;
     let volume = world.volumes.get(&cluster.resource_id);
     let unwritable = volume.and_then(|volume| unwritable_group(&volume.record, &world.alive()));
-    if unwritable == cluster.unwritable {
+    // The writer's node is there and its engine is not: nobody is to follow it, and no endpoint leads there.
+    let is_over = unwritable.is_some() && cluster.is_serving() && writer_gave_up(world, cluster);
+    if unwritable == cluster.unwritable && !is_over {
         return None;
     }
     let what = unwritable.map_or_else(
@@ -76,6 +79,9 @@ pub(super) fn plan_unwritable(world: &World, stored: &Stored<Cluster>) -> Option
     );
     let mut record = cluster.clone();
     record.unwritable = unwritable;
+    if is_over {
+        record.serving = None;
+    }
     Some(change(world, stored, &record, &[], &what))
 }
 

@@ -77,7 +77,7 @@ fn is_under_way(world: &World, cluster: &Cluster) -> bool {
 }
 
 /// Whether the writer's agent reports that it will not open the volume at the present epoch again.
-fn writer_gave_up(world: &World, cluster: &Cluster) -> bool {
+pub(super) fn writer_gave_up(world: &World, cluster: &Cluster) -> bool {
     let report = cluster
         .writer_member()
         .and_then(|member| world.member_report(member.node.as_ref()?, &member.resource_id));

@@ -194,6 +194,24 @@ async fn with_three_segments_readers_serve_and_nobody_is_promoted_before_the_fou
 }
 
 #[tokio::test]
+async fn a_writer_that_gave_up_with_three_segments_is_not_followed() {
+    let mut region = Region::running(2).await;
+    region.lose("c-1", 0);
+    region.lose("a-2", 0);
+    region.gave_up.insert("m1".into(), Epoch(1));
+    region.decide().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!((cluster.serving, cluster.epoch), (None, Epoch(1)));
+    assert!(!cluster.writer_runs());
+    let writer = region.endpoint("rds-cluster:c").unwrap();
+    assert!(writer.targets.is_empty());
+    region.away.clear();
+    region.settle().await;
+    let cluster = region.cluster().await.record;
+    assert_eq!(cluster.serving, Some(Epoch(2)));
+}
+
+#[tokio::test]
 async fn a_leader_that_has_not_heard_of_four_segments_promotes_nobody() {
     let mut region = Region::running(2).await;
     region.gave_up.insert("m1".into(), Epoch(1));
