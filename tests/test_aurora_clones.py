@@ -20,13 +20,6 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this ma
 
 
 @pytest.fixture(scope="module")
-def region(make_region):
-    region = make_region()
-    region.start()
-    return region
-
-
-@pytest.fixture(scope="module")
 def clusters(region):
     return Clusters(region)
 
@@ -53,25 +46,6 @@ def clone(clusters, name, source=NAME):
     )
 
 
-def begin(clusters, name):
-    clusters.add(name, f"{name}-1")
-    database = clusters.database(name)
-    database.serves(BACK_S)
-    return database
-
-
-def delete(clusters, name):
-    described = clusters.describe(name)
-    for member in described["DBClusterMembers"]:
-        clusters.api.delete_db_instance(DBInstanceIdentifier=member["DBInstanceIdentifier"], SkipFinalSnapshot=True)
-    clusters.api.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
-    until(lambda: name not in names(clusters), BACK_S, f"{name} is gone")
-
-
-def names(clusters):
-    return [found["DBClusterIdentifier"] for found in clusters.api.describe_db_clusters()["DBClusters"]]
-
-
 def rows(database):
     return database.ask("select count(*), sum(hashtext(text)::bigint) from bulk")[0]
 
@@ -81,7 +55,7 @@ def test_a_clone_has_all_that_was_acknowledged_and_goes_its_own_way(clusters, so
         ledger.wait_for_more(50)
         before = ledger.acknowledged()
         clone(clusters, "own")
-        database = begin(clusters, "own")
+        database = clusters.begin("own")
         ledger.check()
     there = database.one("select count(*) from ledger")
     assert there >= before
@@ -94,7 +68,7 @@ def test_a_clone_has_all_that_was_acknowledged_and_goes_its_own_way(clusters, so
     assert source.one("select count(*) from bulk") == BULK_BYTES // 1920
     check_pages(database)
     check_pages(source)
-    delete(clusters, "own")
+    clusters.delete("own")
 
 
 def test_a_clone_takes_no_room_but_for_what_changes(region, clusters, source):
@@ -104,10 +78,10 @@ def test_a_clone_takes_no_room_but_for_what_changes(region, clusters, source):
     clone(clusters, "small")
     until(lambda: clusters.describe("small")["Status"] == "available", BACK_S, "the clone is there", pause=0.05)
     print(f"cloned after {time.monotonic() - taken:.2f} s")
-    database = begin(clusters, "small")
+    database = clusters.begin("small")
     assert rows(database) == rows(source)
     assert stored_bytes(region, "small") < BULK_BYTES
-    delete(clusters, "small")
+    clusters.delete("small")
 
 
 def stored_bytes(region, cluster):
@@ -118,11 +92,11 @@ def stored_bytes(region, cluster):
 
 def test_a_clone_outlives_its_source_and_every_node(region, clusters, source):
     clone(clusters, "first")
-    begin(clusters, "first")
+    clusters.begin("first")
     clone(clusters, "second", source="first")
-    database = begin(clusters, "second")
+    database = clusters.begin("second")
     expected = rows(source)
-    delete(clusters, "first")
+    clusters.delete("first")
     assert rows(database) == expected
     for row in region.zones():
         processes.send(row["pid"], signal.SIGKILL)
@@ -136,7 +110,7 @@ def test_a_clone_outlives_its_source_and_every_node(region, clusters, source):
     with Ledger(database, table="after") as ledger:
         ledger.wait_for_more(20)
         ledger.check()
-    delete(clusters, "second")
+    clusters.delete("second")
 
 
 def test_a_clone_is_made_with_a_zone_away_which_then_has_its_copies_too(region, clusters, source):
@@ -148,7 +122,7 @@ def test_a_clone_is_made_with_a_zone_away_which_then_has_its_copies_too(region, 
     gone = lambda: not any(node["alive"] for node in region.status()["nodes"] if node["node"].startswith(away))  # noqa: E731
     until(gone, BACK_S, "the zone is known to be away, and gets no member")
     clone(clusters, "four")
-    database = begin(clusters, "four")
+    database = clusters.begin("four")
     assert rows(database) == expected
     region.zone("start", away)
     until(lambda: sound(region, "four") == 6, BACK_S, "the zone's copies are filled")
@@ -173,7 +147,7 @@ def test_a_stopped_cluster_is_cloned(clusters, source):
     clusters.api.stop_db_cluster(DBClusterIdentifier=NAME)
     clusters.wait(NAME, lambda found: found["Status"] == "stopped", "stopped")
     clone(clusters, "rested")
-    assert rows(begin(clusters, "rested")) == expected
+    assert rows(clusters.begin("rested")) == expected
     clusters.api.start_db_cluster(DBClusterIdentifier=NAME)
     clusters.wait(NAME, lambda found: found["Status"] == "available", "available")
     source.serves(BACK_S)

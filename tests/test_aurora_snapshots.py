@@ -73,34 +73,11 @@ def events(clusters, snapshot):
     return [event["Message"] for event in found["Events"]]
 
 
-def begin(clusters, cluster):
-    """Gives a restored cluster its first instance."""
-    clusters.wait(cluster, lambda found: found["Status"] == "available", "available")
-    clusters.add(cluster, f"{cluster}-1")
-    return clusters.database(cluster)
-
-
 def restore(clusters, snapshot, cluster, **more):
     arguments = {"DBClusterIdentifier": cluster, "SnapshotIdentifier": snapshot, "Engine": "aurora-postgresql", **more}
     made = clusters.api.restore_db_cluster_from_snapshot(**arguments)["DBCluster"]
     assert made["Status"] == "creating"
-    return begin(clusters, cluster)
-
-
-def delete(clusters, cluster, members=1, **more):
-    for number in range(1, members + 1):
-        clusters.api.delete_db_instance(DBInstanceIdentifier=f"{cluster}-{number}", SkipFinalSnapshot=True)
-    arguments = more or {"SkipFinalSnapshot": True}
-    clusters.api.delete_db_cluster(DBClusterIdentifier=cluster, **arguments)
-
-    def gone():
-        try:
-            clusters.describe(cluster)
-        except clusters.api.exceptions.DBClusterNotFoundFault:
-            return True
-        return False
-
-    until(gone, TAKEN_S, f"{cluster} is gone")
+    return clusters.begin(cluster)
 
 
 def acknowledged(ledger):
@@ -147,7 +124,7 @@ def test_a_snapshot_under_load_has_what_was_acknowledged_before(clusters, books,
     assert "Restored from snapshot first" in clusters.events("copy")
     ledger.check()
     assert books.one("select count(*) from ledger where id = -1") == 0
-    delete(clusters, "copy", members=2)
+    clusters.delete("copy")
     told = events(clusters, "first")
     assert told[:2] == ["Creating manual cluster snapshot", "Manual cluster snapshot created"]
 
@@ -181,7 +158,7 @@ def test_a_copy_outlives_its_source_and_both_leave_the_archive(region, clusters,
     until(lambda: names(clusters) == ["second"], 60, "the source is gone")
     rows = restore(clusters, "second", "again").one("select count(*) from ledger")
     assert rows > 0
-    delete(clusters, "again")
+    clusters.delete("again")
     assert objects(region)
     clusters.api.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="second")
     until(lambda: names(clusters) == [], 60, "the copy is gone")
@@ -197,10 +174,10 @@ def test_the_latest_point_is_a_copy_of_the_volume(clusters, books, ledger):
         UseLatestRestorableTime=True,
         RestoreType="copy-on-write",
     )
-    database = begin(clusters, "latest")
+    database = clusters.begin("latest")
     assert_has(database, ledger, before)
     ledger.check()
-    delete(clusters, "latest")
+    clusters.delete("latest")
 
 
 def test_a_stopped_cluster_is_copied_with_all_that_it_had(clusters, books):
@@ -210,8 +187,8 @@ def test_a_stopped_cluster_is_copied_with_all_that_it_had(clusters, books):
     clusters.api.restore_db_cluster_to_point_in_time(
         DBClusterIdentifier="rested", SourceDBClusterIdentifier=NAME, UseLatestRestorableTime=True
     )
-    assert begin(clusters, "rested").one("select count(*) from ledger") == rows
-    delete(clusters, "rested")
+    assert clusters.begin("rested").one("select count(*) from ledger") == rows
+    clusters.delete("rested")
     clusters.api.start_db_cluster(DBClusterIdentifier=NAME)
     clusters.wait(NAME, lambda found: found["Status"] == "available", "available")
     books.wait("select count(*) from ledger", rows, within=90)
@@ -234,7 +211,7 @@ def test_a_snapshot_goes_on_when_every_node_is_killed_under_it(region, clusters,
     database = restore(clusters, "torn", "whole")
     assert_has(database, ledger, before)
     assert database.one("select count(*) from bulk where text = repeat(md5(n::text), 20)") == 200_000
-    delete(clusters, "whole")
+    clusters.delete("whole")
 
 
 def test_a_restore_goes_on_when_every_node_is_killed_under_it(region, clusters, books, whole):
@@ -249,14 +226,14 @@ def test_a_restore_goes_on_when_every_node_is_killed_under_it(region, clusters, 
     for row in region.zones():
         region.zone("start", row["zone"])
     clusters.wait("mended", lambda found: found["Status"] == "available", "filled", within=3 * TAKEN_S)
-    database = begin(clusters, "mended")
+    database = clusters.begin("mended")
     assert database.one("select count(*) from bulk where text = repeat(md5(n::text), 20)") == 200_000
-    delete(clusters, "mended")
+    clusters.delete("mended")
 
 
 def test_a_deleted_cluster_leaves_its_final_snapshot(clusters, books):
     rows = books.one("select count(*) from ledger")
-    delete(clusters, NAME, FinalDBSnapshotIdentifier="last")
+    clusters.delete(NAME, FinalDBSnapshotIdentifier="last")
     assert describe(clusters, "last")["Status"] == "available"
     database = restore(clusters, "last", "heir")
     assert database.one("select count(*) from ledger") == rows

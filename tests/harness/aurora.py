@@ -51,6 +51,27 @@ class Clusters:
         if wait:
             self.wait_instance(instance)
 
+    def begin(self, cluster):
+        """Gives a restored cluster its first instance; its database."""
+        self.wait(cluster, lambda found: found["Status"] == "available", "available")
+        self.add(cluster, f"{cluster}-1")
+        return self.database(cluster)
+
+    def delete(self, cluster, within=AVAILABLE_S, **more):
+        """Deletes a cluster with its instances, and waits until it is gone; without a final snapshot unless one is named."""
+        for member in self.describe(cluster)["DBClusterMembers"]:
+            self.api.delete_db_instance(DBInstanceIdentifier=member["DBInstanceIdentifier"], SkipFinalSnapshot=True)
+        self.api.delete_db_cluster(DBClusterIdentifier=cluster, **(more or {"SkipFinalSnapshot": True}))
+
+        def gone():
+            try:
+                self.describe(cluster)
+            except self.api.exceptions.DBClusterNotFoundFault:
+                return True
+            return False
+
+        until(gone, within, f"{cluster} is gone")
+
     def describe(self, cluster):
         return self.api.describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
 

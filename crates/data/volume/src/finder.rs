@@ -26,6 +26,14 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
+    pub(crate) fn new(caller: Arc<Caller>, layout: Layout, view: u64) -> Finder {
+        Finder {
+            caller,
+            layout,
+            view,
+        }
+    }
+
     /// A complete LSN that is held, with each group's last record at or below it.
     pub(crate) async fn find(&self) -> Option<(Lsn, BTreeMap<GroupIndex, Lsn>)> {
         let mut known: BTreeMap<GroupIndex, Lsn> = BTreeMap::new();

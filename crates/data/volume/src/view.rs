@@ -60,11 +60,7 @@ impl View {
         own: NodeId,
         id: u64,
     ) -> Result<View, PagesError> {
-        let finder = Finder {
-            caller,
-            layout,
-            view: id,
-        };
+        let finder = Finder::new(caller, layout, id);
         let mut found = None;
         for _ in 0..TRIES_MAX {
             found = finder.find().await;
@@ -92,11 +88,7 @@ impl View {
         id: u64,
         within: Duration,
     ) -> Result<View, PagesError> {
-        let finder = Finder {
-            caller,
-            layout,
-            view: id,
-        };
+        let finder = Finder::new(caller, layout, id);
         let deadline = Instant::now() + within;
         let mut bound: Option<Lsn> = None;
         loop {
@@ -132,11 +124,7 @@ impl View {
         id: u64,
         within: Duration,
     ) -> Result<View, PagesError> {
-        let finder = Finder {
-            caller,
-            layout,
-            view: id,
-        };
+        let finder = Finder::new(caller, layout, id);
         let deadline = Instant::now() + within;
         loop {
             if let Some(found) = finder.survey().await {

@@ -14,32 +14,22 @@ use quorate_volume::image::{PageSink, PageSource, PartReader, PartWriter};
 use quorate_volume::protocol::PageId;
 use quorate_volume::{Content, PageWrite, Pages, Point, View, Volume};
 
-use support::{Region, blocking};
+use support::{Region, blocking, bytes};
 
 const PAGES: u64 = 700;
-
-fn at(page: u64, offset: usize, data: &[u8]) -> PageWrite {
-    PageWrite {
-        page: PageId(page),
-        content: Content::Bytes {
-            offset,
-            data: Bytes::copy_from_slice(data),
-        },
-    }
-}
 
 /// One round of writes: every page says which round it was written in, some are discarded, some come anew.
 fn write_round(volume: &Volume, round: u64) {
     for page in (0..PAGES).step_by(7) {
-        let mut unit = vec![at(page, 64, &round.to_le_bytes())];
-        unit.push(at(page + 1, 0, format!("{round} {page}").as_bytes()));
+        let mut unit = vec![bytes(page, 64, &round.to_le_bytes())];
+        unit.push(bytes(page + 1, 0, format!("{round} {page}").as_bytes()));
         if (page / 7 + round).is_multiple_of(3) {
             unit.push(PageWrite {
                 page: PageId(page + 2),
                 content: Content::Discard,
             });
         } else {
-            unit.push(at(page + 2, 100, b"here"));
+            unit.push(bytes(page + 2, 100, b"here"));
         }
         volume.write(unit, Point::Consistent).unwrap();
     }
@@ -104,7 +94,7 @@ async fn a_view_is_copied_page_by_page_while_the_writer_goes_on() {
     let other = region.other_volume().await;
     let left = region.open_other(&other, 1).await;
     blocking(move || {
-        let unit = vec![at(2, 0, b"left"), at(PAGES + 5, 0, b"left")];
+        let unit = vec![bytes(2, 0, b"left"), bytes(PAGES + 5, 0, b"left")];
         let last = left.write(unit, Point::Consistent).unwrap();
         left.sync(last).unwrap();
     })
@@ -135,7 +125,7 @@ async fn a_view_has_all_that_was_acknowledged_before() {
     for round in 1..=20_u64 {
         let writer = volume.clone();
         blocking(move || {
-            let unit = vec![at(5, 0, &round.to_le_bytes())];
+            let unit = vec![bytes(5, 0, &round.to_le_bytes())];
             let lsn = writer.write(unit, Point::Consistent).unwrap();
             writer.sync(lsn).unwrap();
         })
@@ -157,7 +147,7 @@ async fn pages_of_several_groups_are_listed_with_a_zone_gone() {
     let beyond = region.layout.pages_per_group + 3;
     let writer = volume.clone();
     blocking(move || {
-        let unit = vec![at(9, 0, b"first"), at(beyond, 0, b"second")];
+        let unit = vec![bytes(9, 0, b"first"), bytes(beyond, 0, b"second")];
         let lsn = writer.write(unit, Point::Consistent).unwrap();
         writer.sync(lsn).unwrap();
     })

@@ -61,11 +61,7 @@ impl RedoSource {
     /// read the volume.
     #[must_use]
     pub fn new(caller: Arc<Caller>, layout: Layout, own: NodeId, id: u64) -> RedoSource {
-        let finder = Finder {
-            caller,
-            layout,
-            view: id,
-        };
+        let finder = Finder::new(caller, layout, id);
         RedoSource { finder, own }
     }
 

@@ -8,15 +8,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use quorate_base::{NodeId, RegionName};
 use quorate_region::transport::{Caller, Router, RpcServer};
 use quorate_region::{CertificateAuthority, Identity, NodeInfo, RegionMap};
-use quorate_volume::protocol::{GroupIndex, Membership, SegmentId, VolumeEpoch, VolumeId};
+use quorate_volume::protocol::{GroupIndex, Membership, PageId, SegmentId, VolumeEpoch, VolumeId};
 use quorate_volume::redo::RedoSource;
 use quorate_volume::store::Options;
 use quorate_volume::{
-    Birth, Fork, GroupLayout, Layout, OpenError, OpenOptions, PagesError, Place, SegmentHost,
-    SegmentStatus, View, Volume,
+    Birth, Content, Fork, GroupLayout, Layout, OpenError, OpenOptions, PageWrite, Pages,
+    PagesError, Place, Point, SegmentHost, SegmentStatus, View, Volume,
 };
 use tokio::runtime::Runtime;
 
@@ -80,6 +81,25 @@ fn id(layout: &Layout, group: GroupIndex, copy: u32) -> SegmentId {
         group,
         copy,
     }
+}
+
+pub(crate) fn bytes(page: u64, offset: usize, data: &[u8]) -> PageWrite {
+    PageWrite {
+        page: PageId(page),
+        content: Content::Bytes {
+            offset,
+            data: Bytes::copy_from_slice(data),
+        },
+    }
+}
+
+pub(crate) fn put(volume: &Volume, page: u64, text: &[u8]) {
+    let lsn = volume.write(vec![bytes(page, 0, text)], Point::Consistent);
+    volume.sync(lsn.unwrap()).unwrap();
+}
+
+pub(crate) fn starts_with(pages: &impl Pages, page: u64, text: &[u8]) -> bool {
+    pages.read(PageId(page)).unwrap().starts_with(text)
 }
 
 /// Runs what blocks where it may.

@@ -230,20 +230,17 @@ impl Member {
     /// Waits until the volume takes no writes and its writer does not run: what a reader was to follow from an old moment
     /// does not come.
     async fn writer_is_gone(&self, look: &Look) {
-        let view = self.host.base.catalog.view();
-        let mut bell = view.subscribe();
+        let catalog = &self.host.base.catalog;
+        let mut bell = catalog.view().subscribe();
         let is_gone = |cluster: &Cluster| cluster.unwritable.is_some() && !cluster.writer_runs();
         loop {
             bell.mark_unchanged();
-            match view.list::<Cluster>() {
-                Ok(clusters) => {
-                    let id = &look.cluster().resource_id;
-                    let mut own = clusters.iter().filter(|c| c.record.resource_id == *id);
-                    if own.any(|cluster| is_gone(&cluster.record)) {
-                        return;
-                    }
+            match Look::at(catalog, &self.resource_id) {
+                Ok(Some(now)) if is_gone(now.cluster()) => return,
+                Ok(_) => {}
+                Err(e) => {
+                    tracing::warn!(member = %look.name(), error = %e, "a reader's cluster cannot be read")
                 }
-                Err(e) => tracing::warn!(error = %e, "a reader's cluster cannot be read"),
             }
             if bell.changed().await.is_err() {
                 return std::future::pending().await;
