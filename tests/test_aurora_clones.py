@@ -20,6 +20,14 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="this ma
 
 
 @pytest.fixture(scope="module")
+def region(make_region):
+    """Without an archive: log that waits for it does not become pages yet, and is copied instead of shared."""
+    region = make_region(aurora_backup_every_ms=0)
+    region.start()
+    return region
+
+
+@pytest.fixture(scope="module")
 def clusters(region):
     return Clusters(region)
 
